@@ -1,0 +1,73 @@
+// Package engine runs operations: build, push, deploy, release and the verbs
+// around them, with their hooks, records and reports.
+//
+// It knows no plugin, no runner and no GitHub: all of that is handed to it as
+// values, so that it is tested without them.
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// UI is the user's view of a run.
+type UI interface {
+	component.Progress
+
+	// Group opens a section of the log that can be folded; end closes it.
+	Group(title string) (end func())
+
+	// Diagnostics shows each diagnostic in the log with its source lines,
+	// and as an annotation on the file where it has a range.
+	Diagnostics(diags hcl.Diagnostics)
+
+	// Print shows one line of plain text: a URL, a table row, a hint.
+	Print(format string, args ...any)
+
+	// Plan shows what would change.
+	Plan(app string, p component.Plan)
+
+	// Summary appends Markdown to the page of the run.
+	Summary(markdown string)
+}
+
+// Reporter tells people outside the job how an operation is going. It updates
+// the GitHub Deployment that [state.Store.Put] left as the intent and creates
+// none. An error from it is a warning to the user and never fails the operation.
+type Reporter interface {
+	Report(ctx context.Context, r state.Record) error
+}
+
+// Engine runs operations on the apps of one project. All fields but Reporter
+// and Embedded are required.
+type Engine struct {
+	Project  *config.Project
+	Scope    config.Scope
+	Plugins  map[string]component.Plugin // by name
+	Store    state.Store
+	UI       UI
+	Reporter Reporter // nil where nobody is told
+	Secrets  *secret.Set
+	Origin   state.Origin
+
+	// Host returns a host for one operation of one plugin, and what removes
+	// its temporary folder.
+	Host func(app component.App, plugin component.Plugin) (host component.Host, done func(), err error)
+
+	// Hook runs the command of a hook and shows its output.
+	Hook func(ctx context.Context, app component.App, h config.Hook, out component.Step) error
+
+	// Embedded stores images where an app has no registry block. Nil where
+	// there is no such place, as in a runner.
+	Embedded *component.RegistrySpec
+
+	// Now is the clock of records.
+	Now func() time.Time
+}

@@ -1,0 +1,90 @@
+// Package retry holds the one retry policy and the one poll helper of the
+// whole program. It decides how often and when, never what is worth another
+// try: that is the caller's knowledge.
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// The policy of [Do]: at most attempts tries, with pauses that double from
+// first and are spread by half either way.
+const (
+	attempts = 5
+	first    = 250 * time.Millisecond
+	longest  = 8 * time.Second
+)
+
+// transient marks an error as worth another try.
+type transient struct {
+	error
+	after time.Duration
+}
+
+func (t transient) Unwrap() error { return t.error }
+
+// Transient marks err as worth another try. Transient(nil) is nil.
+func Transient(err error) error { return After(err, 0) }
+
+// After is [Transient] for a service that said how long to wait.
+func After(err error, pause time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return transient{err, pause}
+}
+
+// Do calls fn until it returns nil, an error not marked with [Transient] or
+// [After], ctx ends, or the tries are used up; then it returns the last error,
+// unmarked.
+func Do(ctx context.Context, fn func(context.Context) error) error {
+	pause := first
+	for try := 1; ; try++ {
+		err := fn(ctx)
+		mark, again := errors.AsType[transient](err)
+		if !again {
+			return err
+		}
+		if try == attempts {
+			return fmt.Errorf("%w (after %d tries)", mark.error, try)
+		}
+		wait := mark.after
+		if wait == 0 {
+			wait = pause/2 + rand.N(pause)
+		}
+		if Sleep(ctx, wait) != nil {
+			return mark.error
+		}
+		pause = min(2*pause, longest)
+	}
+}
+
+// Poll calls fn at once and then every interval until it is done, fails, or ctx
+// ends. When ctx ends it returns the cause of that end.
+func Poll(ctx context.Context, interval time.Duration, fn func(context.Context) (done bool, err error)) error {
+	for {
+		done, err := fn(ctx)
+		if done || err != nil {
+			return err
+		}
+		if err := Sleep(ctx, interval); err != nil {
+			return err
+		}
+	}
+}
+
+// Sleep waits for d, or returns the cause when ctx ends before.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
