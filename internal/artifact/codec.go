@@ -20,15 +20,21 @@ type envelope struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// Encode returns the JSON form of a, with its kind.
+// Encode returns the JSON form of a, with its kind. Nil and a pointer to an
+// artifact have none.
 func Encode(a Artifact) ([]byte, error) {
+	kind := kindOf(a)
+	if kind == "" {
+		return nil, fmt.Errorf("encoding artifact: a %T is of no kind", a)
+	}
 	value, err := json.Marshal(a)
 	if err != nil {
-		return nil, fmt.Errorf("encoding artifact: %w", err)
+		return nil, fmt.Errorf("encoding %s artifact: %w", kind, err)
 	}
-	return json.Marshal(envelope{Kind: kindOf(a), Value: value})
+	return json.Marshal(envelope{Kind: kind, Value: value})
 }
 
+// kindOf returns the kind of a, or "" where it has none.
 func kindOf(a Artifact) string {
 	switch a.(type) {
 	case Image:
@@ -37,11 +43,12 @@ func kindOf(a Artifact) string {
 		return kindFiles
 	case MachineImage:
 		return kindMachineImage
+	case None:
+		return kindNone
 	case Opaque:
 		return kindOpaque
-	default:
-		return kindNone
 	}
+	return ""
 }
 
 // Decode is the inverse of [Encode].

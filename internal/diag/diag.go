@@ -7,6 +7,7 @@ package diag
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -33,15 +34,18 @@ func (p *Problem) Unwrap() error { return p.Err }
 
 // Locate turns err into diagnostics. A Problem that names an attribute points
 // at that attribute in body; diagnostics found inside err keep their ranges;
-// anything else points at fallback. Joined errors become one diagnostic each.
-// Locate(nil, …) is nil.
+// anything else points at fallback. The errors of an [errors.Join], wrapped or
+// not, become one diagnostic each. Locate(nil, …) is nil.
 func Locate(err error, body hcl.Body, fallback hcl.Range) hcl.Diagnostics {
 	if err == nil {
 		return nil
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	if before, joined, ok := findJoined(err); ok {
 		var diags hcl.Diagnostics
-		for _, e := range joined.Unwrap() {
+		for _, e := range joined {
+			if before != "" {
+				e = fmt.Errorf("%s%w", before, e)
+			}
 			diags = append(diags, Locate(e, body, fallback)...)
 		}
 		return diags
@@ -49,24 +53,59 @@ func Locate(err error, body hcl.Body, fallback hcl.Range) hcl.Diagnostics {
 	if diags, ok := errors.AsType[hcl.Diagnostics](err); ok {
 		return diags
 	}
-	subject := fallback
+	if d, ok := errors.AsType[*hcl.Diagnostic](err); ok {
+		return hcl.Diagnostics{d}
+	}
 	if problem, ok := errors.AsType[*Problem](err); ok {
-		if r, found := attributeRange(body, problem.Attr); found {
-			subject = r
-		}
-		detail := problem.Detail
-		if problem.Err != nil {
-			detail = strings.TrimSpace(detail + "\n\nCause: " + problem.Err.Error() + ".")
-		}
-		summary := problem.Summary
-		if prefix, _ := strings.CutSuffix(err.Error(), problem.Error()); prefix != "" && prefix != err.Error() {
-			detail = strings.TrimSpace(detail + "\n\nWhile " + strings.TrimSuffix(prefix, ": ") + ".")
-		}
-		return hcl.Diagnostics{newDiagnostic(summary, detail, subject)}
+		return hcl.Diagnostics{locateProblem(err, problem, body, fallback)}
 	}
 	summary, detail, _ := strings.Cut(err.Error(), ": ")
-	return hcl.Diagnostics{newDiagnostic(summary, detail, subject)}
+	return hcl.Diagnostics{newDiagnostic(summary, detail, fallback)}
 }
+
+// findJoined returns the errors of the errors.Join in err, and the text that
+// wraps it. An error with several %w is one error, not several: it is told
+// apart by its text.
+func findJoined(err error) (before string, joined []error, ok bool) {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if _, own := e.(*Problem); own {
+			return "", nil, false // the cause of a problem is part of it
+		}
+		many, several := e.(interface{ Unwrap() []error })
+		if !several {
+			continue
+		}
+		var text []string
+		for _, part := range many.Unwrap() {
+			text = append(text, part.Error())
+		}
+		if strings.Join(text, "\n") != e.Error() {
+			return "", nil, false
+		}
+		before, _ := strings.CutSuffix(err.Error(), e.Error())
+		return before, many.Unwrap(), true
+	}
+	return "", nil, false
+}
+
+// locateProblem makes a diagnostic of problem, which was found in err.
+func locateProblem(err error, problem *Problem, body hcl.Body, fallback hcl.Range) *hcl.Diagnostic {
+	subject := fallback
+	if r, found := attributeRange(body, problem.Attr); found {
+		subject = r
+	}
+	detail := problem.Detail
+	if problem.Err != nil {
+		detail = strings.TrimSpace(detail + "\n\nCause: " + sentence(problem.Err.Error()))
+	}
+	if before, ok := strings.CutSuffix(err.Error(), problem.Error()); ok && before != "" {
+		detail = strings.TrimSpace(detail + "\n\nWhile " + sentence(strings.TrimSuffix(before, ": ")))
+	}
+	return newDiagnostic(problem.Summary, detail, subject)
+}
+
+// sentence ends text with one period.
+func sentence(text string) string { return strings.TrimRight(text, ". \n") + "." }
 
 // newDiagnostic leaves the subject out where there is no file to point at.
 func newDiagnostic(summary, detail string, subject hcl.Range) *hcl.Diagnostic {
@@ -78,30 +117,39 @@ func newDiagnostic(summary, detail string, subject hcl.Range) *hcl.Diagnostic {
 }
 
 // attributeRange finds the attribute at a dotted path below body: the blocks
-// on the way by type, the last element as an attribute or, failing that, a
-// block.
+// on the way by type, the last element as an attribute or, failing that, the
+// nearest attribute or block around it.
 func attributeRange(body hcl.Body, path string) (hcl.Range, bool) {
 	if body == nil || path == "" {
 		return hcl.Range{}, false
 	}
 	name, rest, nested := strings.Cut(path, ".")
-	content, _, _ := body.PartialContent(&hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: name}},
-		Blocks:     []hcl.BlockHeaderSchema{{Type: name}},
-	})
-	if content == nil {
-		return hcl.Range{}, false
-	}
-	if attr, ok := content.Attributes[name]; ok {
-		return attr.Expr.Range(), true
-	}
-	for _, block := range content.Blocks {
-		if nested {
+	// Blocks and attributes are asked for apart: in JSON an object can be
+	// either, and comes back only as the attribute where both are asked for.
+	blocks := partialContent(body, hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: name}}}).Blocks
+	if nested {
+		for _, block := range blocks {
 			if r, ok := attributeRange(block.Body, rest); ok {
 				return r, true
 			}
 		}
-		return block.DefRange, true
+	}
+	attributes := partialContent(body, hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: name}}}).Attributes
+	if attr, ok := attributes[name]; ok {
+		return attr.Expr.Range(), true
+	}
+	if len(blocks) > 0 {
+		return blocks[0].DefRange, true
 	}
 	return hcl.Range{}, false
+}
+
+// partialContent returns what of schema is in body. Whatever is wrong with the
+// rest of the body is reported elsewhere.
+func partialContent(body hcl.Body, schema hcl.BodySchema) *hcl.BodyContent {
+	content, _, _ := body.PartialContent(&schema)
+	if content == nil {
+		return &hcl.BodyContent{}
+	}
+	return content
 }

@@ -27,6 +27,27 @@ type transient struct {
 
 func (t transient) Unwrap() error { return t.error }
 
+// settled hides the mark inside an error, so that a caller that retries as
+// well does not take it for its own. All else in the error can be found.
+type settled struct{ error }
+
+func (s settled) Is(target error) bool { return errors.Is(s.error, target) }
+
+func (s settled) As(target any) bool {
+	if _, mark := target.(*transient); mark {
+		return false
+	}
+	return errors.As(s.error, target)
+}
+
+// unmark returns err without its mark.
+func unmark(err error) error {
+	if mark, ok := err.(transient); ok {
+		return mark.error
+	}
+	return settled{err}
+}
+
 // Transient marks err as worth another try. Transient(nil) is nil.
 func Transient(err error) error { return After(err, 0) }
 
@@ -50,21 +71,22 @@ func Do(ctx context.Context, fn func(context.Context) error) error {
 			return err
 		}
 		if try == attempts {
-			return fmt.Errorf("%w (after %d tries)", mark.error, try)
+			return fmt.Errorf("%w (after %d tries)", unmark(err), try)
 		}
 		wait := mark.after
 		if wait == 0 {
 			wait = pause/2 + rand.N(pause)
 		}
 		if Sleep(ctx, wait) != nil {
-			return mark.error
+			return unmark(err)
 		}
 		pause = min(2*pause, longest)
 	}
 }
 
 // Poll calls fn at once and then every interval until it is done, fails, or ctx
-// ends. When ctx ends it returns the cause of that end.
+// ends. When ctx ends it returns the cause of that end, but only after fn was
+// called.
 func Poll(ctx context.Context, interval time.Duration, fn func(context.Context) (done bool, err error)) error {
 	for {
 		done, err := fn(ctx)
@@ -79,6 +101,10 @@ func Poll(ctx context.Context, interval time.Duration, fn func(context.Context) 
 
 // Sleep waits for d, or returns the cause when ctx ends before.
 func Sleep(ctx context.Context, d time.Duration) error {
+	if ctx.Err() != nil {
+		// Without this, a d that is over at once would be a matter of chance.
+		return context.Cause(ctx)
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

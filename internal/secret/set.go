@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ const shortest = 8
 // use; a nil Set knows nothing. Safe for concurrent use.
 type Set struct {
 	mu    sync.RWMutex
-	forms [][]byte // every form of every secret, longest first
+	forms [][]byte // every form of every secret
 }
 
 // Add makes t known. Texts under 8 characters are masked on the runner but not
@@ -32,11 +33,11 @@ func (s *Set) Add(t Text) {
 		s.add(strings.TrimSpace(line))
 	}
 	s.add(t.Reveal())
-	slices.SortFunc(s.forms, func(a, b []byte) int { return len(b) - len(a) })
 }
 
-// add records the forms of one value: as it is, URL-encoded, and base64 at
-// each of the three offsets at which it can stand in a longer text.
+// add records the forms of one value: as it is, URL-encoded, as a JSON string
+// with and without HTML's characters escaped, and base64 at each of the three
+// offsets at which it can stand in a longer text.
 func (s *Set) add(value string) {
 	if len(value) < shortest {
 		return
@@ -44,11 +45,26 @@ func (s *Set) add(value string) {
 	s.addForm([]byte(value))
 	s.addForm([]byte(url.QueryEscape(value)))
 	s.addForm([]byte(url.PathEscape(value)))
+	for _, escapeHTML := range []bool{true, false} {
+		s.addForm(jsonForm(value, escapeHTML))
+	}
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for offset := range 3 {
 			s.addForm(encodedCore(encoding, value, offset))
 		}
 	}
+}
+
+// jsonForm returns value as it stands between the quotes of a JSON string.
+func jsonForm(value string, escapeHTML bool) []byte {
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(escapeHTML)
+	if encoder.Encode(value) != nil {
+		return nil // does not happen: every string has a JSON form
+	}
+	quoted := bytes.TrimSpace(encoded.Bytes())
+	return quoted[1 : len(quoted)-1]
 }
 
 // encodedCore returns the base64 characters that depend on value alone when it
@@ -68,20 +84,49 @@ func (s *Set) addForm(form []byte) {
 	s.forms = append(s.forms, form)
 }
 
-// Redact replaces every known secret in p, also base64- and URL-encoded,
-// longest first. It returns p itself where it finds none.
+// Redact replaces every known secret in p by a mask, also where it stands in
+// base64 or encoded for a URL or JSON. Where secrets overlap or touch, one mask
+// covers them all. It returns p itself where it finds none, and never changes
+// it.
 func (s *Set) Redact(p []byte) (redacted []byte, found bool) {
-	if s == nil {
+	spans := s.find(p)
+	if len(spans) == 0 {
 		return p, false
+	}
+	end := 0 // of what is dealt with
+	for i, at := range spans {
+		if i == 0 || at.from > end {
+			redacted = append(redacted, p[end:at.from]...)
+			redacted = append(redacted, mask...)
+		}
+		end = max(end, at.to)
+	}
+	return append(redacted, p[end:]...), true
+}
+
+// span is a part of a text that shows a secret.
+type span struct{ from, to int }
+
+// find returns where p shows secrets, in order of their beginnings.
+func (s *Set) find(p []byte) []span {
+	if s == nil {
+		return nil
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	var spans []span
 	for _, form := range s.forms {
-		if bytes.Contains(p, form) {
-			p, found = bytes.ReplaceAll(p, form, []byte(mask)), true
+		for from := 0; ; {
+			i := bytes.Index(p[from:], form)
+			if i < 0 {
+				break
+			}
+			spans = append(spans, span{from + i, from + i + len(form)})
+			from += i + 1
 		}
 	}
-	return p, found
+	slices.SortFunc(spans, func(a, b span) int { return a.from - b.from })
+	return spans
 }
 
 // RedactString is [Set.Redact] for a string.
