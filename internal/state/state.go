@@ -1,7 +1,9 @@
 // Package state records what operations did.
 //
-// It defines records, how two copies of one are merged, and the [Store] that
-// keeps them. Where they are kept is the business of the packages below it.
+// It defines records, how two copies of one are merged, how they are written
+// to a file and to the journal, and the [Store] that keeps them. Where they are
+// kept is the business of the packages below it; what they mean is the
+// engine's.
 package state
 
 import (
@@ -42,6 +44,11 @@ type Record struct {
 	Origin     Origin            `json:"origin"`
 	Started    time.Time         `json:"started"`
 	Ended      time.Time         `json:"ended,omitzero"`
+
+	// Unknown is the JSON members that a newer version wrote and this one has
+	// no field for, without their braces. They are written back, so whoever
+	// updates a record starts from the copy that was read.
+	Unknown string `json:"-"`
 }
 
 // Origin says who made a record, from what, and why.
@@ -59,6 +66,8 @@ type Origin struct {
 	Version         string `json:"version,omitempty"`     // of this program
 	Binary          string `json:"binary,omitempty"`      // its digest
 	ConfigHash      string `json:"config_hash,omitempty"` // keyed, of the evaluated configuration
+
+	Unknown string `json:"-"` // as in Record
 }
 
 // Status is how far an operation got.
@@ -75,16 +84,21 @@ const (
 
 // Store keeps records.
 type Store interface {
-	// Put writes r, merging it with the record of the same ID. When it returns
-	// nil the record survives this process. Before a deploy it also leaves the
-	// intent where it survives the machine, if the store can.
+	// Put writes r, merging it with the record of the same ID as [Merge] does.
+	// When it returns nil the record survives this process. Before a deploy it
+	// also leaves the intent where it survives the machine, if the store can.
+	//
+	// An error that is a [*SecretError] means that a secret was masked in r;
+	// the record is kept all the same. After any other error it is not.
 	Put(ctx context.Context, r Record) error
 
 	// List yields the records that match q, newest first.
 	List(ctx context.Context, q Query) iter.Seq2[Record, error]
 
-	// Lock makes this run the only writer of an app in a workspace. It waits,
-	// calling waiting with the holder, until ctx ends.
+	// Lock makes this run the only writer of an app in a workspace. It waits
+	// until ctx ends, and calls waiting with the holder when it begins to and
+	// whenever the holder changes. A nil waiting is told nothing. A second
+	// unlock does nothing.
 	Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error)
 
 	// Flush makes every record outlive the machine. It is called at the end of
@@ -97,6 +111,19 @@ type Query struct {
 	ID, Project, App, Workspace, Operation, Deployment string
 	Status                                             Status
 	Commit                                             string
+}
+
+// Match reports whether r is one of the records that q selects.
+func Match(q Query, r Record) bool {
+	wants := func(want, is string) bool { return want == "" || want == is }
+	return wants(q.ID, r.ID) &&
+		wants(q.Project, r.Project) &&
+		wants(q.App, r.App) &&
+		wants(q.Workspace, r.Workspace) &&
+		wants(q.Operation, r.Operation) &&
+		wants(q.Deployment, r.Deployment) &&
+		wants(string(q.Status), string(r.Status)) &&
+		wants(q.Commit, r.Origin.Commit)
 }
 
 // Latest returns the newest record that matches q, or [ErrNotFound].

@@ -1,0 +1,119 @@
+// Package memstore keeps records in memory: the store of tests, and of runs
+// that are not to leave anything behind.
+//
+// It behaves as the durable stores do, down to what JSON does to a record, but
+// nothing in it outlives the process, so Flush has nothing to do.
+package memstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// Store is a [state.Store] in memory, safe for concurrent use.
+type Store struct {
+	Secrets *secret.Set // redacted in what Put keeps; set it before the first Put
+
+	mu      sync.Mutex
+	records []state.Record // newest first
+	locks   map[lockKey]chan struct{}
+}
+
+var _ state.Store = (*Store)(nil)
+
+// lockKey is what one writer holds at a time.
+type lockKey struct{ project, app, workspace string }
+
+// New returns an empty Store.
+func New() *Store { return &Store{locks: map[lockKey]chan struct{}{}} }
+
+// Put implements [state.Store].
+func (s *Store) Put(_ context.Context, r state.Record) error {
+	r, masked := state.Redact(r, s.Secrets)
+	kept, err := throughJSON(r)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records = state.Merge(s.records, []state.Record{kept})
+	return masked
+}
+
+// throughJSON returns the copy of r that a file would give back.
+func throughJSON(r state.Record) (state.Record, error) {
+	if err := r.Check(); err != nil {
+		return state.Record{}, err
+	}
+	r.Schema = state.Schema
+	encoded, err := json.Marshal(r)
+	if err != nil {
+		return state.Record{}, fmt.Errorf("encoding record %s: %w", r.ID, err)
+	}
+	var kept state.Record
+	if err := json.Unmarshal(encoded, &kept); err != nil {
+		return state.Record{}, fmt.Errorf("decoding record %s: %w", r.ID, err)
+	}
+	return kept, nil
+}
+
+// List implements [state.Store]. The caller may change what it gets.
+func (s *Store) List(_ context.Context, q state.Query) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		s.mu.Lock()
+		records := s.records
+		s.mu.Unlock()
+		for _, r := range records {
+			if !state.Match(q, r) {
+				continue
+			}
+			if !yield(throughJSON(r)) {
+				return
+			}
+		}
+	}
+}
+
+// Lock implements [state.Store]. Every holder is this process.
+func (s *Store) Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	held := s.lock(lockKey{project, app, workspace})
+	select {
+	case held <- struct{}{}:
+	default:
+		if waiting != nil {
+			waiting("another run in this process")
+		}
+		select {
+		case held <- struct{}{}:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("waiting for app %q in workspace %q: %w", app, workspace, context.Cause(ctx))
+		}
+	}
+	var once sync.Once
+	return func(context.Context) error {
+		once.Do(func() { <-held })
+		return nil
+	}, nil
+}
+
+// lock returns the channel that is full while key is held.
+func (s *Store) lock(key lockKey) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locks[key] == nil {
+		s.locks[key] = make(chan struct{}, 1)
+	}
+	return s.locks[key]
+}
+
+// Flush implements [state.Store].
+func (s *Store) Flush(context.Context) error { return nil }
