@@ -1,0 +1,115 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/google/go-github/v82/github"
+
+	"github.com/deploy-action/deploy-action/internal/retry"
+)
+
+// readArtifacts is the permission that everything about artifacts needs.
+const readArtifacts = "actions: read"
+
+// Artifact is a file kept by a workflow run.
+type Artifact struct {
+	ID      int64 // greater for every later one
+	Name    string
+	Digest  string // sha256:… of the zip file
+	Expired bool   // its content is gone
+	Created time.Time
+
+	Run            int64
+	HeadBranch     string // of the run; the name of a tag where one was pushed
+	HeadSHA        string
+	Repository     int64 // where the run ran
+	HeadRepository int64 // where its commit came from: another one for a fork
+}
+
+// Foreign reports whether the artifact may hold what somebody outside the
+// repository wrote.
+func (a Artifact) Foreign() bool {
+	return a.Repository == 0 || a.Repository != a.HeadRepository
+}
+
+// Artifacts yields the repository's artifacts of exactly that name, newest
+// first, page by page: who stops early saves requests. It yields an error at
+// most once, as the last thing.
+func (c *Client) Artifacts(ctx context.Context, name string) iter.Seq2[Artifact, error] {
+	return c.pages(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
+		return c.rest.Actions.ListArtifacts(ctx, c.owner, c.name, &github.ListArtifactsOptions{Name: &name, ListOptions: page})
+	})
+}
+
+// RunArtifacts yields all artifacts of one run, in the same way.
+func (c *Client) RunArtifacts(ctx context.Context, run int64) iter.Seq2[Artifact, error] {
+	return c.pages(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
+		return c.rest.Actions.ListWorkflowRunArtifacts(ctx, c.owner, c.name, run, &page)
+	})
+}
+
+type listPage func(github.ListOptions) (*github.ArtifactList, *github.Response, error)
+
+func (c *Client) pages(ctx context.Context, list listPage) iter.Seq2[Artifact, error] {
+	return func(yield func(Artifact, error) bool) {
+		for page := (github.ListOptions{Page: 1, PerPage: 100}); page.Page != 0; {
+			var found *github.ArtifactList
+			var response *github.Response
+			err := c.call(ctx, readArtifacts, readPatience, func() (err error) {
+				found, response, err = list(page)
+				return err
+			})
+			if err != nil {
+				yield(Artifact{}, fmt.Errorf("listing artifacts: %w", err))
+				return
+			}
+			// The order is GitHub's habit, not its promise.
+			slices.SortStableFunc(found.Artifacts, func(a, b *github.Artifact) int { return cmp.Compare(b.GetID(), a.GetID()) })
+			for _, a := range found.Artifacts {
+				if !yield(artifactOf(a), nil) {
+					return
+				}
+			}
+			page.Page = response.NextPage
+		}
+	}
+}
+
+func artifactOf(a *github.Artifact) Artifact {
+	run := a.GetWorkflowRun()
+	return Artifact{
+		ID: a.GetID(), Name: a.GetName(), Digest: a.GetDigest(), Expired: a.GetExpired(), Created: a.GetCreatedAt().Time,
+		Run: run.GetID(), HeadBranch: run.GetHeadBranch(), HeadSHA: run.GetHeadSHA(),
+		Repository: run.GetRepositoryID(), HeadRepository: run.GetHeadRepositoryID(),
+	}
+}
+
+// Download returns the one file that an artifact holds, after it has checked
+// the artifact's digest. It returns [ErrGone] for one that has expired and
+// [ErrDigest] for one that was tampered with.
+func (c *Client) Download(ctx context.Context, a Artifact, file string) ([]byte, error) {
+	var zipped []byte
+	err := retry.Do(ctx, func(ctx context.Context) error {
+		// The address is asked for again at each try: it is good for a minute.
+		var address *url.URL
+		err := c.call(ctx, readArtifacts, readPatience, func() (err error) {
+			address, _, err = c.rest.Actions.DownloadArtifact(ctx, c.owner, c.name, a.ID, 3)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		zipped, err = fetch(ctx, c.http, address.String(), a.Digest)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("downloading artifact %q of run %d: %w", a.Name, a.Run, err)
+	}
+	return unpack(zipped, file)
+}

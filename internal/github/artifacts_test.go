@@ -1,0 +1,145 @@
+package github_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
+)
+
+func TestArtifactsNewestFirst(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	fake.AddRun(githubfake.Run{ID: 8, HeadBranch: "fork", Fork: true})
+	upload(t, fake, 7, "state", "old")
+	upload(t, fake, 7, "state.2", "another name")
+	upload(t, fake, 8, "state", "new")
+
+	var got []string
+	for _, a := range list(t, newClient(t, fake), "state") {
+		got = append(got, fmt.Sprintf("%s of run %d on %s, foreign %v", a.Name, a.Run, a.HeadBranch, a.Foreign()))
+	}
+	want := []string{"state of run 8 on fork, foreign true", "state of run 7 on main, foreign false"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Artifacts (-want +got):\n%s", diff)
+	}
+}
+
+func TestArtifactsPages(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	for run := range 130 {
+		upload(t, fake, int64(run+1), "state", "x")
+	}
+	client := newClient(t, fake)
+	before := len(fake.Calls())
+
+	if got := len(list(t, client, "state")); got != 130 {
+		t.Errorf("Artifacts yielded %d, want 130", got)
+	}
+	if got := len(fake.Calls()) - before; got != 2 {
+		t.Errorf("reading 130 artifacts took %d requests, want 2", got)
+	}
+	for range client.Artifacts(t.Context(), "state") {
+		break
+	}
+	if got := len(fake.Calls()) - before; got != 3 {
+		t.Errorf("reading one more artifact took %d requests, want 1", got-2)
+	}
+}
+
+func TestRunArtifacts(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	upload(t, fake, 7, "state", "a")
+	upload(t, fake, 7, "state.2", "b")
+	upload(t, fake, 9, "state", "c")
+	var got []string
+	for a, err := range newClient(t, fake).RunArtifacts(t.Context(), 7) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, a.Name)
+	}
+	if diff := cmp.Diff([]string{"state.2", "state"}, got); diff != "" {
+		t.Errorf("RunArtifacts (-want +got):\n%s", diff)
+	}
+}
+
+func TestDownload(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		spoil func(fake *githubfake.Fake, id int64)
+		file  string
+		want  error // nil: the content
+	}{
+		"good":         {file: "file"},
+		"changed":      {file: "file", spoil: (*githubfake.Fake).Corrupt, want: github.ErrDigest},
+		"expired":      {file: "file", spoil: (*githubfake.Fake).Expire, want: github.ErrGone},
+		"another file": {file: "other", want: github.ErrContent},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := newFake(t)
+			id := upload(t, fake, 7, "state", "content")
+			if c.spoil != nil {
+				c.spoil(fake, id)
+			}
+			client := newClient(t, fake)
+			content, err := client.Download(t.Context(), list(t, client, "state")[0], c.file)
+			if !errors.Is(err, c.want) || c.want == nil && string(content) != "content" {
+				t.Errorf("Download() = %q, %v, want error %v", content, err, c.want)
+			}
+		})
+	}
+}
+
+// TestDownloadAsksForANewURL lets the storage fail twice: a URL is good for a
+// minute only, so the second try must not use the first one's.
+func TestDownloadAsksForANewURL(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(t)
+		upload(t, fake, 7, "state", "content")
+		client := newClient(t, fake)
+		a := list(t, client, "state")[0]
+		failures, addresses := 2, map[string]bool{}
+		fake.Refuse(func(r *http.Request) *githubfake.Refusal {
+			if !strings.HasPrefix(r.URL.Path, "/blob/") {
+				return nil
+			}
+			addresses[r.URL.String()] = true
+			if failures--; failures < 0 {
+				return nil
+			}
+			// The pause makes the next URL another one.
+			return &githubfake.Refusal{Status: 503, Header: http.Header{"Retry-After": {"61"}}}
+		})
+		content, err := client.Download(t.Context(), a, "file")
+		if err != nil || string(content) != "content" || len(addresses) != 3 {
+			t.Errorf("Download() = %q, %v after %d URLs, want the content after 3", content, err, len(addresses))
+		}
+	})
+}
+
+func TestListingErrorsNameThePermission(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	fake.Refuse(refuseTimes(-1, "/artifacts", githubfake.Refusal{Status: 403, Body: `{"message":"Resource not accessible by integration"}`}))
+	for _, err := range newClient(t, fake).Artifacts(t.Context(), "state") {
+		if !strings.Contains(fmt.Sprint(err), `the token needs the permission "actions: read"`) {
+			t.Errorf("error = %v, want one that names actions: read", err)
+		}
+	}
+	if len(fake.Calls()) != 1 {
+		t.Errorf("sent %d requests, want 1", len(fake.Calls()))
+	}
+}

@@ -1,0 +1,152 @@
+package github
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/retry"
+)
+
+const (
+	// blockSize is what the service's own client uploads at a time.
+	blockSize = 8 << 20
+
+	// sizeLimit is far above what we keep in artifacts. It bounds what a
+	// broken one can cost us.
+	sizeLimit = 256 << 20
+)
+
+// fetch reads a signed URL once and checks what it got. A failure that another
+// URL may mend is marked with [retry.Transient].
+func fetch(ctx context.Context, client *http.Client, address, digest string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	response, err := client.Do(req)
+	if err != nil {
+		return nil, retry.Transient(withoutURL(err))
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, storageError(response)
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, sizeLimit))
+	if err != nil {
+		return nil, retry.Transient(err)
+	}
+	if digest != digestOf(content) {
+		return nil, ErrDigest
+	}
+	return content, nil
+}
+
+// store uploads content to a signed URL: blocks, then the list of them. Every
+// implementation of the storage knows this way; not every one knows the single
+// request that would do for little content.
+func store(ctx context.Context, client *http.Client, address string, content []byte) error {
+	base, err := url.Parse(address)
+	if err != nil {
+		return withoutURL(err)
+	}
+	var list struct {
+		XMLName xml.Name `xml:"BlockList"`
+		Latest  []string `xml:"Latest"`
+	}
+	for offset := 0; offset < len(content) || offset == 0; offset += blockSize {
+		id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%08d", len(list.Latest)))
+		block := content[offset:min(offset+blockSize, len(content))]
+		if err := put(ctx, client, base, url.Values{"comp": {"block"}, "blockid": {id}}, block); err != nil {
+			return err
+		}
+		list.Latest = append(list.Latest, id)
+	}
+	body, err := xml.Marshal(list)
+	if err != nil {
+		return fmt.Errorf("writing the list of blocks: %w", err)
+	}
+	return put(ctx, client, base, url.Values{"comp": {"blocklist"}}, append([]byte(xml.Header), body...))
+}
+
+// put sends one request of an upload, more than once where that may help.
+func put(ctx context.Context, client *http.Client, base *url.URL, parameters url.Values, body []byte) error {
+	address := *base
+	address.RawQuery += "&" + parameters.Encode() // the signature stays as it was written
+	return retry.Do(ctx, func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, address.String(), bytes.NewReader(body))
+		if err != nil {
+			return withoutURL(err)
+		}
+		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("x-ms-blob-content-type", "application/zip")
+		response, err := client.Do(req)
+		if err != nil {
+			return retry.Transient(withoutURL(err))
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusCreated {
+			return storageError(response)
+		}
+		return nil
+	})
+}
+
+// storageError describes a refusal of the storage without its URL.
+func storageError(response *http.Response) error {
+	err := fmt.Errorf("the artifact storage answered %s %s", response.Status, response.Header.Get("x-ms-error-code"))
+	if transientStatus(response.StatusCode) {
+		return retry.After(err, retryAfter(response.Header))
+	}
+	return err
+}
+
+func digestOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// pack makes the zip file that an artifact is. Equal content makes equal bytes.
+func pack(file string, content []byte) ([]byte, error) {
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	// Stored, not deflated: what we keep is compressed already.
+	entry, err := archive.CreateHeader(&zip.FileHeader{Name: file, Method: zip.Store, Modified: time.Unix(0, 0).UTC()})
+	if err == nil {
+		_, err = entry.Write(content)
+	}
+	if err == nil {
+		err = archive.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("packing %q: %w", file, err)
+	}
+	return out.Bytes(), nil
+}
+
+// unpack returns one file of a zip file, or [ErrContent].
+func unpack(zipped []byte, file string) ([]byte, error) {
+	archive, err := zip.NewReader(bytes.NewReader(zipped), int64(len(zipped)))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	entry, err := archive.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	defer entry.Close()
+	content, err := io.ReadAll(io.LimitReader(entry, sizeLimit))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	return content, nil
+}

@@ -1,0 +1,94 @@
+// Package github is what we need of the GitHub API, in our own words, on top of
+// go-github; no type of that library leaves this package. [Client] speaks REST
+// with one repository; [Service] speaks with the artifact service that the
+// runner offers to its job.
+//
+// It decides what is worth another try and what a refusal means. It does not
+// decide which artifact to believe, nor what a status should say.
+package github
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-github/v82/github"
+
+	"github.com/deploy-action/deploy-action/internal/secret"
+)
+
+const userAgent = "deploy-action"
+
+// Options says which repository a [Client] talks to, and as whom.
+type Options struct {
+	API        string       // GITHUB_API_URL; "" is the API of github.com
+	Repository string       // owner/name
+	Token      secret.Text  // of the job, or of the user; sent to the host of API only
+	HTTP       *http.Client // required
+}
+
+// Client talks to one repository. It is safe for concurrent use.
+type Client struct {
+	rest        *github.Client
+	http        *http.Client // without the token: for storage that signs its URLs
+	owner, name string
+}
+
+// New returns a Client. It sends nothing.
+func New(o Options) (*Client, error) {
+	owner, name, ok := strings.Cut(o.Repository, "/")
+	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
+		return nil, fmt.Errorf("repository %q is not of the form owner/name", o.Repository)
+	}
+	base, err := url.Parse(strings.TrimRight(cmp.Or(o.API, "https://api.github.com"), "/") + "/")
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("the address of the GitHub API, %q, is not a URL", o.API)
+	}
+	signed := *o.HTTP
+	signed.Transport = &authorized{host: base.Host, token: o.Token, next: cmp.Or(o.HTTP.Transport, http.DefaultTransport)}
+
+	rest := github.NewClient(&signed)
+	rest.BaseURL = base
+	rest.UserAgent = userAgent
+	rest.RateLimitRedirectionalEndpoints = true // typed errors for downloads, too
+	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name}, nil
+}
+
+// authorized adds the token to requests for one host. A redirect to another
+// host does not get it.
+type authorized struct {
+	host  string
+	token secret.Text
+	next  http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == a.host && a.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+a.token.Reveal())
+	}
+	return a.next.RoundTrip(r)
+}
+
+// Repository is what we need to know of a repository.
+type Repository struct {
+	ID            int64
+	DefaultBranch string
+}
+
+// Repository asks for the repository itself.
+func (c *Client) Repository(ctx context.Context) (Repository, error) {
+	var found *github.Repository
+	err := c.call(ctx, "contents: read", readPatience, func() (err error) {
+		found, _, err = c.rest.Repositories.Get(ctx, c.owner, c.name)
+		return err
+	})
+	if err != nil {
+		return Repository{}, fmt.Errorf("reading repository %q: %w", c.owner+"/"+c.name, err)
+	}
+	return Repository{found.GetID(), found.GetDefaultBranch()}, nil
+}

@@ -1,0 +1,148 @@
+package github
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/retry"
+	"github.com/deploy-action/deploy-action/internal/secret"
+)
+
+var (
+	// ErrNoService means that this runner offers no artifact service: a
+	// terminal, a `run` step, or GitHub Enterprise Server.
+	ErrNoService = errors.New("there is no artifact service here")
+
+	// ErrNameTaken means that the run has an artifact of that name already.
+	// Artifacts never change, so only another name helps.
+	ErrNameTaken = errors.New("the run has an artifact of this name already")
+)
+
+// ServiceOptions says where the artifact service of a job is. The values come
+// from the environment that the runner gives to actions.
+type ServiceOptions struct {
+	ResultsURL string       // ACTIONS_RESULTS_URL
+	Token      secret.Text  // ACTIONS_RUNTIME_TOKEN
+	HTTP       *http.Client // required
+	Secrets    *secret.Set  // signatures of URLs are added to it
+}
+
+// Service is the artifact service of the run that this job belongs to, in its
+// protocol of version 4. It needs no permission. It is safe for concurrent use.
+type Service struct {
+	origin   string
+	token    secret.Text
+	http     *http.Client
+	secrets  *secret.Set
+	run, job string // as the service calls them
+}
+
+// NewService returns the service, or [ErrNoService]. It sends nothing.
+func NewService(o ServiceOptions) (*Service, error) {
+	if o.ResultsURL == "" || o.Token == "" {
+		return nil, ErrNoService
+	}
+	u, err := url.Parse(o.ResultsURL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("ACTIONS_RESULTS_URL %q is not a URL", o.ResultsURL)
+	}
+	run, job, err := backendIDs(o.Token)
+	if err != nil {
+		return nil, err
+	}
+	// The service is at the root of its host, whatever path the URL has.
+	return &Service{origin: u.Scheme + "://" + u.Host, token: o.Token, http: o.HTTP, secrets: o.Secrets, run: run, job: job}, nil
+}
+
+// backendIDs reads the service's own names of run and job from the token's
+// scope. The token is not ours to verify: the service does.
+func backendIDs(token secret.Text) (run, job string, err error) {
+	parts := strings.Split(token.Reveal(), ".")
+	if len(parts) != 3 {
+		return "", "", errors.New("ACTIONS_RUNTIME_TOKEN is not a token of the runner")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	var claims struct {
+		Scope string `json:"scp"`
+	}
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return "", "", errors.New("ACTIONS_RUNTIME_TOKEN is not a token of the runner")
+	}
+	for scope := range strings.FieldsSeq(claims.Scope) {
+		if ids := strings.Split(scope, ":"); len(ids) == 3 && ids[0] == "Actions.Results" {
+			return ids[1], ids[2], nil
+		}
+	}
+	return "", "", ErrNoService // GitHub Enterprise Server grants no such scope
+}
+
+// call sends one request of the service until it is answered.
+func (s *Service) call(ctx context.Context, method string, request, answer any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("calling %s: %w", method, err)
+	}
+	pause := 3 * time.Second
+	err = retry.Do(ctx, func(ctx context.Context) error {
+		wait, err := s.post(ctx, method, body, answer)
+		if err == nil || wait < 0 {
+			return err
+		}
+		// Longer pauses than elsewhere: the service asks its clients for them.
+		spread := pause/2 + rand.N(pause)
+		pause = pause * 3 / 2
+		return retry.After(err, max(wait, spread))
+	})
+	if err != nil {
+		return fmt.Errorf("calling %s of the artifact service: %w", method, err)
+	}
+	return nil
+}
+
+// post sends one request once. A wait of 0 or more says that it is worth
+// another try after at least that time; it is negative where it is not.
+func (s *Service) post(ctx context.Context, method string, body []byte, answer any) (wait time.Duration, err error) {
+	address := s.origin + "/twirp/github.actions.results.api.v1.ArtifactService/" + method
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		return -1, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token.Reveal())
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	response, err := s.http.Do(req)
+	if err != nil {
+		return 0, withoutURL(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(response.Body, sizeLimit))
+	switch {
+	case err != nil:
+		return 0, err
+	case response.StatusCode == http.StatusOK:
+		if err := json.Unmarshal(content, answer); err != nil {
+			return -1, fmt.Errorf("reading the answer: %w", err)
+		}
+		return -1, nil
+	case response.StatusCode == http.StatusConflict:
+		return -1, ErrNameTaken
+	}
+	var refusal struct{ Code, Msg string }
+	// An answer that is no JSON comes from a proxy; its status says enough.
+	_ = json.Unmarshal(content, &refusal)
+	err = fmt.Errorf("%s %s", response.Status, refusal.Msg)
+	if !transientStatus(response.StatusCode) || strings.Contains(refusal.Msg, "storage quota") {
+		return -1, err // a full quota does not empty while we wait
+	}
+	return retryAfter(response.Header), err
+}

@@ -1,0 +1,56 @@
+package github
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/go-github/v82/github"
+)
+
+// descriptionLimit is in characters. GitHub refuses what is longer.
+const descriptionLimit = 140
+
+// Status is a commit status.
+type Status struct {
+	Context     string // which check, e.g. "deploy-action/web (production)"
+	State       string // pending, success, failure or error
+	Description string // one line; cut after 140 characters
+	TargetURL   string // where details are; or ""
+}
+
+// SetStatus sets a commit status. It waits a few seconds for a rate limit, not
+// longer: then it returns a [LimitError].
+func (c *Client) SetStatus(ctx context.Context, sha string, s Status) error {
+	body := github.RepoStatus{Context: &s.Context, State: &s.State}
+	if description := cut(s.Description, descriptionLimit); description != "" {
+		body.Description = &description
+	}
+	if s.TargetURL != "" {
+		body.TargetURL = &s.TargetURL
+	}
+	err := c.call(ctx, "statuses: write", reportPatience, func() error {
+		_, _, err := c.rest.Repositories.CreateStatus(ctx, c.owner, c.name, sha, body)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("setting commit status %q: %w", s.Context, err)
+	}
+	return nil
+}
+
+// cut returns the first line of text in at most limit characters, and shows
+// where it left something out. It cuts between words where that costs little.
+func cut(text string, limit int) string {
+	line, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	line = strings.TrimSpace(line)
+	runes := []rune(line)
+	if len(runes) <= limit && strings.TrimSpace(rest) == "" {
+		return line
+	}
+	kept := string(runes[:min(len(runes), limit-1)])
+	if space := strings.LastIndexByte(kept, ' '); len(runes) >= limit && space > len(kept)*3/4 {
+		kept = kept[:space]
+	}
+	return strings.TrimRight(kept, " .,;:") + "…"
+}

@@ -1,0 +1,64 @@
+package runstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// UnreadableError means that state exists or may exist, and could not be read
+// or must not be believed. To go on as if there were none would deploy beside
+// what runs, so every verb that changes something stops.
+type UnreadableError struct {
+	App, Workspace string
+	Remedy         string // what to do about it, in full sentences
+	Err            error
+}
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("reading the state of app %q in workspace %q: %v", e.App, e.Workspace, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
+var (
+	errRefused   = errors.New("the newest state was written from a ref that is not believed")
+	errExhausted = fmt.Errorf("none of the newest %d artifacts of this name can be believed", mostListed)
+)
+
+// unreadable says what to do about err. What ended with ctx needs no advice.
+func unreadable(ctx context.Context, k key, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return &UnreadableError{k.app, k.workspace, remedy(k, err), err}
+}
+
+func remedy(k key, err error) string {
+	if refusal, ok := errors.AsType[*github.PermissionError](err); ok {
+		return fmt.Sprintf("State is kept in workflow artifacts, and reading those of earlier runs needs a permission. "+
+			"Add `%s` to the permissions block of the job. Nothing was changed.", refusal.Permission)
+	}
+	if limit, ok := errors.AsType[*github.LimitError](err); ok {
+		return fmt.Sprintf("The jobs of this repository share an hourly number of requests. Run this again in %v. Nothing was changed.", limit.Wait.Round(time.Minute))
+	}
+	if _, ok := errors.AsType[*state.NewerSchemaError](err); ok {
+		return "The newest state was written by a newer version of this action. Use that version, or a newer one, in every workflow of the repository."
+	}
+	switch {
+	case errors.Is(err, errRefused):
+		return "State counts only if a run of the default branch or of the present ref wrote it. " +
+			"If the ref that is named is meant to change this workspace, add it to the input `state-refs`; if not, delete that artifact."
+	case errors.Is(err, errExhausted):
+		return fmt.Sprintf("All of them come from forks or from other refs. Delete artifacts named %q that are not yours.", k.name(1))
+	case unbelievable(err):
+		return "The newest state artifact is not what this action uploaded. Delete it on the page of its run to go on with the one before."
+	}
+	return "GitHub did not answer as it should. Run this again; nothing was changed."
+}

@@ -1,0 +1,60 @@
+package runstore
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// file is the one file in a state artifact.
+const file = "state.jsonl.gz"
+
+// key names what one state artifact is about. Each has its own, so that jobs
+// for different apps never meet.
+type key struct {
+	project, app, workspace string
+}
+
+func keyOf(r state.Record) key { return key{r.Project, r.App, r.Workspace} }
+
+func compareKeys(a, b key) int { return strings.Compare(a.name(1), b.name(1)) }
+
+// name returns the artifact's name. A run's first upload has number 1 and the
+// plain name, by which other runs find it; later ones have a suffix.
+func (k key) name(number int) string {
+	base := fmt.Sprintf("deploy-action.%s.%s.%s", escape(k.project), escape(k.app), escape(k.workspace))
+	if number == 1 {
+		return base
+	}
+	return base + "." + strconv.Itoa(number)
+}
+
+// names reports whether an artifact of that name is about k. No part of a name
+// holds a dot, so the name of one key never begins with that of another.
+func (k key) names(artifact string) bool {
+	suffix, found := strings.CutPrefix(artifact, k.name(1))
+	if !found || suffix == "" {
+		return found
+	}
+	digits, dotted := strings.CutPrefix(suffix, ".")
+	number, err := strconv.Atoi(digits)
+	return dotted && err == nil && number > 1
+}
+
+// escape makes one part of a name: letters, digits, dash and underscore stay,
+// every other byte becomes ~ and two hex digits. Different texts give different
+// parts, and none of the characters needs escaping in a URL.
+func escape(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "~%02x", c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,155 @@
+// Package runstore keeps records in workflow artifacts: one artifact for each
+// app and workspace, which every run that changes it uploads anew, and which
+// the next run finds again by its name.
+//
+// Records go to a journal on the runner's disk first, and from there into the
+// artifact at the end of a step. Artifacts never change and there is no way to
+// replace one in a single move, so two runs may upload at the same time. That
+// costs nothing: the state is the union of what the runs uploaded.
+//
+// It takes no lock across runs and leaves no intent on GitHub yet: until it
+// does, `concurrency` in the workflow keeps two runs from deploying the same
+// app at once.
+package runstore
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/workflow"
+)
+
+// Options says whose records a [Store] keeps, and where.
+type Options struct {
+	Client  *github.Client
+	Service *github.Service // of this run; nil where there is none: then Flush fails
+	Journal string          // file on local disk, see [JournalPath]
+	Secrets *secret.Set
+	Run     workflow.Context
+
+	Project   string
+	Apps      []string // what a query without an app means
+	Workspace string   // what a query without a workspace means
+	Path      string   // of waypoint.hcl, from the top of the repository
+
+	// Refs are patterns, as [path.Match] takes them, of branches and tags whose
+	// runs are believed besides those of the default branch and of our own ref.
+	Refs []string
+}
+
+// Store implements [state.Store]. It is safe for concurrent use, and asks
+// GitHub for one thing at a time.
+type Store struct {
+	options Options
+	journal *state.Journal
+	locks   locks
+
+	mu            sync.Mutex
+	views         map[key]*view
+	defaultBranch string // "" until it is asked for
+}
+
+var _ state.Store = (*Store)(nil)
+
+// view is what is known about one app in one workspace, besides the journal.
+type view struct {
+	complete bool            // every place was asked and has answered
+	records  []state.Record  // merged, newest first
+	merged   map[int64]bool  // artifacts whose records are among them
+	taken    map[string]bool // names that the run is known to have
+	uploaded int64           // the artifact that this process made last, or 0
+	header   state.Header    // of the newest artifact that was read
+}
+
+// Open opens the journal, which may hold records of an earlier step of the job
+// or of one that was killed. It sends nothing. The caller closes the Store.
+func Open(o Options) (*Store, error) {
+	journal, err := state.OpenJournal(o.Journal, o.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{options: o, journal: journal, views: map[key]*view{}, defaultBranch: o.Run.DefaultBranch}, nil
+}
+
+// Close closes the journal. It does not flush.
+func (s *Store) Close() error { return s.journal.Close() }
+
+// Put implements [state.Store]: the record is in the journal, on disk, when it
+// returns. After a [*state.SecretError] it is there, too, with the secret
+// masked.
+func (s *Store) Put(_ context.Context, r state.Record) error {
+	return s.journal.Append(r)
+}
+
+// List implements [state.Store]. The first query about an app in a workspace
+// asks GitHub; where that fails, or what it finds must not be believed, it
+// yields an [*UnreadableError] and no record.
+func (s *Store) List(ctx context.Context, q state.Query) iter.Seq2[state.Record, error] {
+	return func(yield func(state.Record, error) bool) {
+		records, err := s.read(ctx, q)
+		if err != nil {
+			yield(state.Record{}, err)
+			return
+		}
+		for _, r := range records {
+			if state.Match(q, r) && !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// read returns all records that may match q, newest first.
+func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copies := [][]state.Record{s.journal.Records()}
+	for _, k := range s.keys(q, copies[0]) {
+		v := s.view(k)
+		if !v.complete {
+			if err := s.refresh(ctx, k, v); err != nil {
+				return nil, err
+			}
+		}
+		copies = append(copies, v.records)
+	}
+	return state.Merge(copies...), nil
+}
+
+// keys returns what q asks about: what it names, else what the store was opened
+// for, and whatever else the journal and this process have dealt with.
+func (s *Store) keys(q state.Query, journal []state.Record) []key {
+	apps := s.options.Apps
+	if q.App != "" {
+		apps = []string{q.App}
+	}
+	keys := map[key]bool{}
+	for _, app := range apps {
+		keys[key{cmp.Or(q.Project, s.options.Project), app, cmp.Or(q.Workspace, s.options.Workspace)}] = true
+	}
+	for _, r := range journal {
+		keys[keyOf(r)] = true
+	}
+	for k := range s.views {
+		keys[k] = true
+	}
+	wanted := state.Query{Project: q.Project, App: q.App, Workspace: q.Workspace}
+	maps.DeleteFunc(keys, func(k key, _ bool) bool {
+		return !state.Match(wanted, state.Record{Project: k.project, App: k.app, Workspace: k.workspace})
+	})
+	return slices.SortedFunc(maps.Keys(keys), compareKeys)
+}
+
+func (s *Store) view(k key) *view {
+	if s.views[k] == nil {
+		s.views[k] = &view{merged: map[int64]bool{}, taken: map[string]bool{}}
+	}
+	return s.views[k]
+}

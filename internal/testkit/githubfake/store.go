@@ -1,0 +1,197 @@
+package githubfake
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// data is all that GitHub remembers. It is written to disk as one JSON file.
+type data struct {
+	Key       []byte           `json:"key"` // signs tokens and URLs
+	LastID    int64            `json:"last_id"`
+	Runs      map[int64]Run    `json:"runs"`
+	Statuses  []Status         `json:"statuses"`
+	Artifacts []*Artifact      `json:"artifacts"`
+	Blobs     map[string]*blob `json:"blobs"`
+}
+
+// Run is one workflow run.
+type Run struct {
+	ID         int64  `json:"id"`
+	HeadSHA    string `json:"head_sha"`
+	HeadBranch string `json:"head_branch"`
+	Event      string `json:"event"`
+	Fork       bool   `json:"fork"`    // its head is in another repository
+	Backend    string `json:"backend"` // how the artifact service calls it; "" for a UUID
+}
+
+// Status is one commit status.
+type Status struct {
+	ID          int64     `json:"id"`
+	SHA         string    `json:"sha"`
+	Context     string    `json:"context"`
+	State       string    `json:"state"`
+	Description string    `json:"description"`
+	TargetURL   string    `json:"target_url"`
+	Created     time.Time `json:"created"`
+}
+
+// Artifact is one workflow artifact. Until it is finalized it has no ID and
+// only its name is taken.
+type Artifact struct {
+	ID      int64     `json:"id"`
+	Name    string    `json:"name"`
+	Run     int64     `json:"run"`
+	Job     string    `json:"job"`
+	Digest  string    `json:"digest"`
+	Size    int64     `json:"size"`
+	Created time.Time `json:"created"`
+	Expires time.Time `json:"expires"`
+	Blob    string    `json:"blob"`
+}
+
+// blob is one file of the blob storage.
+type blob struct {
+	Content   []byte            `json:"content"`
+	Committed bool              `json:"committed"`
+	Blocks    map[string][]byte `json:"blocks"` // not yet committed
+}
+
+// The IDs of the repository and of the fork that [Run.Fork] stands for.
+const (
+	repositoryID = 1001
+	forkID       = 2002
+)
+
+// AddRun makes a run known. A run of the same ID is replaced.
+func (f *Fake) AddRun(r Run) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.addRun(r)
+}
+
+func (f *Fake) addRun(r Run) Run {
+	if r.Backend == "" {
+		r.Backend = fmt.Sprintf("00000000-0000-4000-8000-%012x", r.ID)
+	}
+	if r.HeadSHA == "" {
+		r.HeadSHA = fmt.Sprintf("%040x", r.ID)
+	}
+	if r.HeadBranch == "" {
+		r.HeadBranch = f.options.DefaultBranch
+	}
+	if r.Event == "" {
+		r.Event = "push"
+	}
+	f.data.Runs[r.ID] = r
+	return r
+}
+
+// Statuses returns the commit statuses, oldest first.
+func (f *Fake) Statuses() []Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.data.Statuses)
+}
+
+// Artifacts returns the finalized artifacts, oldest first.
+func (f *Fake) Artifacts() []Artifact {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.finalized()
+}
+
+func (f *Fake) finalized() []Artifact {
+	list := []Artifact{}
+	for _, a := range f.data.Artifacts {
+		if a.ID != 0 {
+			list = append(list, *a)
+		}
+	}
+	return list
+}
+
+// Content returns the bytes of an artifact, which are a zip file.
+func (f *Fake) Content(id int64) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.data.Artifacts {
+		if a.ID == id {
+			return slices.Clone(f.data.Blobs[a.Blob].Content)
+		}
+	}
+	return nil
+}
+
+// Corrupt changes the content of an artifact behind the back of its digest.
+func (f *Fake) Corrupt(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.data.Artifacts {
+		if a.ID == id {
+			f.data.Blobs[a.Blob].Content = []byte("corrupted")
+		}
+	}
+}
+
+// Expire makes an artifact as good as gone: it is listed, but has no content.
+func (f *Fake) Expire(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.data.Artifacts {
+		if a.ID == id {
+			a.Expires = f.options.Now().Add(-time.Minute)
+		}
+	}
+}
+
+// newID returns an ID that is greater than every one before it, as GitHub's.
+func (f *Fake) newID() int64 {
+	f.data.LastID++
+	return f.data.LastID
+}
+
+func (f *Fake) load() error {
+	f.data = data{Runs: map[int64]Run{}, Blobs: map[string]*blob{}}
+	if f.options.Dir == "" {
+		return nil
+	}
+	content, err := os.ReadFile(f.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading the store: %w", err)
+	}
+	if err := json.Unmarshal(content, &f.data); err != nil {
+		return fmt.Errorf("reading the store %q: %w", f.file(), err)
+	}
+	return nil
+}
+
+// save writes the store to disk after a request that may have changed it.
+func (f *Fake) save(method string) error {
+	if f.options.Dir == "" || method == http.MethodGet {
+		return nil
+	}
+	content, err := json.Marshal(f.data)
+	if err != nil {
+		return fmt.Errorf("writing the store: %w", err)
+	}
+	if err := os.MkdirAll(f.options.Dir, 0o755); err != nil {
+		return fmt.Errorf("writing the store: %w", err)
+	}
+	if err := os.WriteFile(f.file()+".new", content, 0o600); err != nil {
+		return fmt.Errorf("writing the store: %w", err)
+	}
+	return os.Rename(f.file()+".new", f.file())
+}
+
+func (f *Fake) file() string { return filepath.Join(f.options.Dir, "github.json") }
