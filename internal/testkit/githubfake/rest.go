@@ -161,7 +161,7 @@ func (f *Fake) workflowRun(w http.ResponseWriter, r *http.Request) {
 	}
 	answerJSON(w, http.StatusOK, complete("workflow-run", map[string]any{
 		"id": run.ID, "event": run.Event, "head_branch": run.HeadBranch, "head_sha": run.HeadSHA, "path": ".github/workflows/deploy.yml",
-		"status": "in_progress", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+		"status": run.Status, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
 	}))
 }
 

@@ -29,6 +29,7 @@ type Run struct {
 	HeadBranch string `json:"head_branch"`
 	Event      string `json:"event"`
 	Fork       bool   `json:"fork"`    // its head is in another repository
+	Status     string `json:"status"`  // such as completed; "" for in_progress
 	Backend    string `json:"backend"` // how the artifact service calls it; "" for a UUID
 }
 
@@ -80,6 +81,9 @@ func (f *Fake) AddRun(r Run) {
 func (f *Fake) addRun(r Run) Run {
 	if r.Backend == "" {
 		r.Backend = fmt.Sprintf("00000000-0000-4000-8000-%012x", r.ID)
+	}
+	if r.Status == "" {
+		r.Status = "in_progress"
 	}
 	if r.HeadSHA == "" {
 		r.HeadSHA = fmt.Sprintf("%040x", r.ID)
