@@ -32,7 +32,11 @@ func (e erasedRegistry[A]) Plan(ctx context.Context, req PushRequest[artifact.Ar
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	return e.g.Plan(ctx, PushRequest[A]{req.App, a})
+	pushed, plan, err := e.g.Plan(ctx, PushRequest[A]{req.App, a})
+	if err != nil {
+		return nil, Plan{}, err
+	}
+	return pushed, plan, nil
 }
 
 func (e erasedRegistry[A]) Push(ctx context.Context, req PushRequest[artifact.Artifact]) (artifact.Artifact, error) {
@@ -40,7 +44,11 @@ func (e erasedRegistry[A]) Push(ctx context.Context, req PushRequest[artifact.Ar
 	if err != nil {
 		return nil, err
 	}
-	return e.g.Push(ctx, PushRequest[A]{req.App, a})
+	pushed, err := e.g.Push(ctx, PushRequest[A]{req.App, a})
+	if err != nil {
+		return nil, err
+	}
+	return pushed, nil
 }
 
 func (e erasedRegistry[A]) Repository(ctx context.Context, app App) (*artifact.Repository, error) {

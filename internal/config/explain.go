@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/deploy-action/deploy-action/internal/config/funcs"
+	"github.com/deploy-action/deploy-action/internal/diag"
+)
+
+// elsewhere says why a variable of the language does not exist in some places.
+var elsewhere = map[string]string{
+	"app":        "It exists inside an app block.",
+	"artifact":   "It is what the build made, so it exists in the registry, deploy and release blocks.",
+	"config":     "References between values of a config block are not supported yet.",
+	"deploy":     "It is what the platform made, so it exists in the release block.",
+	"entrypoint": "It is not supported yet.",
+	"labels":     "It exists inside the build, registry, deploy and release blocks, but not in their own labels.",
+	"var":        "Variables are resolved after the project's name, its labels, and the defaults of variables, so that none of these can refer to one.",
+}
+
+// explain completes HCL's diagnostic on an expression: it names what was
+// probably meant, or where a name exists. It goes by the expression at fault,
+// not by HCL's words.
+func explain(d *hcl.Diagnostic) {
+	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d); ok {
+		d.Summary, d.Detail = "Unknown function", unknownFunction(call.CalledFunctionName(), d.EvalContext)
+		return
+	}
+	if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok {
+		if _, ok := errors.AsType[function.PanicError](call.FunctionCallError()); ok {
+			// The error's own text is a stack of the library.
+			d.Detail = fmt.Sprintf("The function %q cannot handle these arguments. Give it arguments of like types, without null.", call.CalledFunctionName())
+		}
+		return
+	}
+	if d.Expression == nil || d.EvalContext == nil {
+		return
+	}
+	traversal, diags := hcl.AbsTraversalForExpr(d.Expression)
+	if diags.HasErrors() || len(traversal) == 0 {
+		return
+	}
+	root := traversal.RootName()
+	value, found := lookUp(root, d.EvalContext)
+	if !found {
+		d.Summary, d.Detail = "Unknown variable", unknownVariable(root, d.EvalContext)
+		return
+	}
+	name, names, missing := missingName(traversal[1:], value)
+	if !missing {
+		return
+	}
+	hint := diag.Suggest(name, names)
+	if root == "var" && len(traversal) > 1 && slices.Equal(names, typeNames(value.Type())) {
+		d.Summary = "Undeclared variable"
+		d.Detail = fmt.Sprintf("The file declares no variable %q.%s To declare it, add variable %q { }.", name, hint, name)
+		return
+	}
+	if hint == "" {
+		hint = " " + listing("It has", names)
+	}
+	d.Detail = fmt.Sprintf("There is no %q in this value.%s", name, hint)
+}
+
+// unknownFunction says what to call instead.
+func unknownFunction(name string, ctx *hcl.EvalContext) string {
+	if slices.Contains(funcs.NotYet, name) {
+		return fmt.Sprintf("The function %q belongs to the language, but this version does not know it yet.", name)
+	}
+	var names []string
+	for ; ctx != nil; ctx = ctx.Parent() {
+		names = append(names, keys(ctx.Functions)...)
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("There is no function named %q.%s", name, diag.Suggest(name, names))
+}
+
+// unknownVariable says where the variable exists, or what was meant.
+func unknownVariable(name string, ctx *hcl.EvalContext) string {
+	if reason, ok := elsewhere[name]; ok {
+		return fmt.Sprintf("There is no %q here. %s", name, reason)
+	}
+	var names []string
+	for ; ctx != nil; ctx = ctx.Parent() {
+		names = append(names, keys(ctx.Variables)...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if hint := diag.Suggest(name, names); hint != "" {
+		return fmt.Sprintf("There is no variable named %q.%s", name, hint)
+	}
+	return fmt.Sprintf("There is no variable named %q. %s", name, listing("There are", names))
+}
+
+// lookUp finds a variable as HCL does: in the nearest context that has it.
+func lookUp(name string, ctx *hcl.EvalContext) (cty.Value, bool) {
+	for ; ctx != nil; ctx = ctx.Parent() {
+		if value, found := ctx.Variables[name]; found {
+			return value, true
+		}
+	}
+	return cty.NilVal, false
+}
+
+// missingName follows a traversal to the first name that does not exist, and
+// returns it with the names that do. The names in a sensitive value are not
+// told.
+func missingName(steps hcl.Traversal, value cty.Value) (name string, names []string, missing bool) {
+	for _, step := range steps {
+		if value.IsMarked() || value.IsNull() || !value.IsKnown() {
+			return "", nil, false
+		}
+		var key string
+		switch step := step.(type) {
+		case hcl.TraverseAttr:
+			key = step.Name
+		case hcl.TraverseIndex:
+			if step.Key.Type() != cty.String {
+				return "", nil, false
+			}
+			key = step.Key.AsString()
+		default:
+			return "", nil, false
+		}
+		switch kind := value.Type(); {
+		case kind.IsObjectType():
+			if !kind.HasAttribute(key) {
+				return key, typeNames(kind), true
+			}
+			value = value.GetAttr(key)
+		case kind.IsMapType():
+			elements := value.AsValueMap()
+			if _, found := elements[key]; !found {
+				return key, keys(elements), true
+			}
+			value = elements[key]
+		default:
+			return "", nil, false
+		}
+	}
+	return "", nil, false
+}
+
+// typeNames returns the attributes of an object type in order.
+func typeNames(t cty.Type) []string { return keys(t.AttributeTypes()) }

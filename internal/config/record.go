@@ -1,0 +1,129 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	hcljson "github.com/hashicorp/hcl/v2/json"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+)
+
+// Reopen returns the function that reads what [Stage.Record] wrote. What the
+// target does not know is ignored and what is missing is left at its zero
+// value, because records outlive the version that wrote them and hold no
+// secrets.
+func Reopen(raw json.RawMessage) component.Decode {
+	return func(into any) hcl.Diagnostics {
+		if len(raw) == 0 {
+			raw = json.RawMessage("{}")
+		}
+		// A nil context makes HCL take strings as they are: what was
+		// evaluated once must not be evaluated again.
+		r := &reader{reopen: true, what: "the recorded configuration"}
+		file, diags := hcljson.Parse(raw, "recorded configuration")
+		if diags.HasErrors() {
+			return diags
+		}
+		return r.decode(file.Body, into)
+	}
+}
+
+// record returns what body says, by the names of its arguments and blocks,
+// without secrets. A nil target knows no types.
+func (r *reader) record(body hcl.Body, target reflect.Type) (map[string]any, hcl.Diagnostics) {
+	attributes, blocks, diags := recordable(body, target)
+	recorded := map[string]any{}
+	for name, attribute := range attributes {
+		field := fieldType(target, name)
+		if keepsSecret(field) {
+			continue
+		}
+		value, more := evaluate(attribute.Expr, r.ctx)
+		diags = append(diags, more...)
+		if more.HasErrors() {
+			continue
+		}
+		value, ok := public(value)
+		if !ok {
+			continue
+		}
+		data, err := ctyjson.Marshal(value, value.Type())
+		if err != nil {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Unsuitable value",
+				Detail:   fmt.Sprintf("The value of %q cannot be recorded: %v.", name, err),
+				Subject:  attribute.Expr.Range().Ptr(),
+			})
+			continue
+		}
+		recorded[name] = json.RawMessage(data)
+	}
+	for _, block := range blocks {
+		inner, more := r.record(block.Body, fieldType(target, block.Type))
+		diags = append(diags, more...)
+		var labelled any = inner
+		for i := len(block.Labels) - 1; i >= 0; i-- {
+			labelled = map[string]any{block.Labels[i]: labelled}
+		}
+		list, _ := recorded[block.Type].([]any)
+		recorded[block.Type] = append(list, labelled)
+	}
+	return recorded, sorted(diags)
+}
+
+// recordable returns the arguments and blocks of body that the target takes,
+// or all of them where the target has a field for the rest or is not known.
+func recordable(body hcl.Body, target reflect.Type) (hcl.Attributes, hcl.Blocks, hcl.Diagnostics) {
+	if target == nil || target.Kind() != reflect.Struct {
+		attributes, blocks := parts(body)
+		return attributes, blocks, nil
+	}
+	schema, open := gohcl.ImpliedBodySchema(reflect.Zero(target).Interface())
+	content, rest, diags := body.PartialContent(withoutRequired(schema))
+	if content == nil || !open {
+		return content.Attributes, content.Blocks, diags
+	}
+	attributes, blocks, more := recordable(rest, remainType(target))
+	maps.Copy(content.Attributes, attributes)
+	return content.Attributes, append(content.Blocks, blocks...), append(diags, more...)
+}
+
+// public returns value without whatever is marked as a secret, unknown or
+// null; it is not ok where nothing is left of it.
+func public(value cty.Value) (_ cty.Value, ok bool) {
+	if value.IsMarked() || value.IsNull() || !value.IsKnown() {
+		return cty.NilVal, false
+	}
+	kind := value.Type()
+	switch {
+	case kind.IsPrimitiveType():
+		return value, true
+	case kind.IsMapType(), kind.IsObjectType():
+		elements := map[string]cty.Value{}
+		for it := value.ElementIterator(); it.Next(); {
+			key, element := it.Element()
+			if element, ok := public(element); ok && !key.IsMarked() {
+				elements[key.AsString()] = element
+			}
+		}
+		return cty.ObjectVal(elements), true
+	case value.CanIterateElements():
+		elements := []cty.Value{}
+		for it := value.ElementIterator(); it.Next(); {
+			_, element := it.Element()
+			if element, ok := public(element); ok {
+				elements = append(elements, element)
+			}
+		}
+		return cty.TupleVal(elements), true
+	}
+	return cty.NilVal, false
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+)
+
+// Stage is one use block with the labels and hooks around it, as one workspace
+// selects it.
+type Stage struct {
+	Plugin string            // the label of use; "" in a release block without one
+	Range  hcl.Range         // of that label; where problems without a better place go
+	Body   hcl.Body          // of the use block; empty where there is none
+	Labels map[string]string // of the operation, all layers merged
+
+	kind  string // build, push, deploy or release
+	vars  map[string]cty.Value
+	hooks hcl.Blocks
+}
+
+// context returns what expressions of s can refer to in scope. A stage sees
+// only what the stages before it made.
+func (s *Stage) context(scope Scope) *hcl.EvalContext {
+	ctx := scope.ctx.NewChild()
+	ctx.Variables = maps.Clone(s.vars)
+	if s.kind != "build" && scope.artifact != cty.NilVal {
+		ctx.Variables["artifact"] = scope.artifact
+	}
+	if s.kind == "release" && scope.deploy != cty.NilVal {
+		ctx.Variables["deploy"] = scope.deploy
+	}
+	return ctx
+}
+
+// Decode returns the function that reads the body of s in scope. Secrets stay
+// marked while expressions are evaluated and are unmarked only in the result.
+func (s *Stage) Decode(scope Scope) component.Decode {
+	return func(into any) hcl.Diagnostics {
+		r := s.reader(scope)
+		return r.decode(s.Body, into)
+	}
+}
+
+// DecodeShared is [Stage.Decode] for a releaser that is configured by the use
+// block of its platform: it takes the arguments and blocks that the target
+// knows and ignores all others.
+func (s *Stage) DecodeShared(scope Scope) component.Decode {
+	return func(into any) hcl.Diagnostics {
+		r := s.reader(scope)
+		r.lenient = true
+		return r.decode(s.Body, into)
+	}
+}
+
+// Check evaluates the body of s before anything runs: artifact and deploy are
+// unknown where scope has none. It reports wrong names, missing arguments and
+// wrong types of what is known, and leaves what is unknown at its zero value;
+// complete says that nothing was unknown. The target may be nil where it is
+// known only when the stage runs.
+func (s *Stage) Check(scope Scope, into any) (complete bool, diags hcl.Diagnostics) {
+	r := s.reader(scope.WithUnknowns())
+	r.partial = true
+	if into == nil {
+		diags = r.evaluateAll(s.Body)
+	} else {
+		diags = r.decode(s.Body, into)
+	}
+	return !r.incomplete, diags
+}
+
+// Record returns the evaluated body of s as JSON by the names of its arguments
+// and blocks, for [Reopen]. It leaves out every value that is or holds a
+// secret: marked ones, and arguments that into, a pointer to the configuration
+// struct, keeps as [secret.Text]. A nil into knows no types.
+func (s *Stage) Record(scope Scope, into any) (json.RawMessage, error) {
+	recorded, diags := s.reader(scope).record(s.Body, structType(into))
+	if diags.HasErrors() {
+		return nil, fmt.Errorf("recording the use block of %s: %w", s.Plugin, diags)
+	}
+	data, err := json.Marshal(recorded)
+	if err != nil {
+		return nil, fmt.Errorf("recording the use block of %s: %w", s.Plugin, err)
+	}
+	return data, nil
+}
+
+// reader returns what decodes the body of s in scope.
+func (s *Stage) reader(scope Scope) *reader {
+	return &reader{ctx: s.context(scope), secrets: scope.secrets, what: "use " + quote(s.Plugin)}
+}
