@@ -1,0 +1,26 @@
+// Package builtin lists the plugins that are part of the program.
+//
+// It is a list and nothing else: what a plugin does is in its own folder.
+package builtin
+
+import (
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/plugin/docker"
+	"github.com/deploy-action/deploy-action/internal/plugin/dockerref"
+	"github.com/deploy-action/deploy-action/internal/plugin/exec"
+	"github.com/deploy-action/deploy-action/internal/plugin/files"
+	"github.com/deploy-action/deploy-action/internal/plugin/local"
+	"github.com/deploy-action/deploy-action/internal/plugin/null"
+)
+
+//go:generate go test -run ^TestReference$ -update
+
+// Plugins are the built-in plugins, in alphabetical order.
+var Plugins = []component.Plugin{
+	docker.Plugin,
+	dockerref.Plugin,
+	exec.Plugin,
+	files.Plugin,
+	local.Plugin,
+	null.Plugin,
+}

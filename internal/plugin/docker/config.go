@@ -1,0 +1,120 @@
+package docker
+
+import (
+	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/secret"
+)
+
+// BuilderConfig is the use block of the builder.
+type BuilderConfig struct {
+	// Path of the Dockerfile, relative to the app's folder; "Dockerfile" by
+	// default. It must be in the repository.
+	Dockerfile string `hcl:"dockerfile,optional"`
+
+	// The folder that COPY and ADD read from, relative to the app's folder,
+	// which it is by default. It must be in the repository. A file
+	// ".dockerignore" in it names what to leave out.
+	Context string `hcl:"context,optional"`
+
+	// Values for ARG instructions.
+	BuildArgs map[string]string `hcl:"build_args,optional"`
+
+	// The stage to build. Not supported yet: this version builds Dockerfiles
+	// of one stage.
+	Target string `hcl:"target,optional"`
+
+	// What to build for, such as "linux/arm64"; by default Linux on the kind
+	// of processor that this program runs on.
+	Platform string `hcl:"platform,optional"`
+
+	// Accepted for compatibility, without effect: the built-in engine needs
+	// no BuildKit.
+	BuildKit bool `hcl:"buildkit,optional"`
+
+	// Accepted for compatibility, without effect: layers are reused only if
+	// their content is the same.
+	NoCache bool `hcl:"no_cache,optional"`
+
+	// Accepted for compatibility, without effect: nothing is added to images.
+	DisableEntrypoint bool `hcl:"disable_entrypoint,optional"`
+
+	// The login for the base image's registry, which the attribute hostname
+	// names. Without it the action's input registry-auth and the Docker
+	// configuration file are asked.
+	Auth *Auth `hcl:"auth,block"`
+}
+
+// RegistryConfig is the use block of the registry.
+type RegistryConfig struct {
+	// Name of the image without its tag, for example "ghcr.io/acme/web".
+	Image string `hcl:"image"`
+
+	// Tag under which the image is pushed. Deployments use the digest, so the
+	// tag may be the same each time.
+	Tag string `hcl:"tag"`
+
+	// Whether to only give the image its name and push nothing, for a
+	// platform on this machine.
+	Local bool `hcl:"local,optional"`
+
+	// Whether the registry speaks plain HTTP. Registries on this machine and
+	// in private networks are tried both ways without it.
+	Insecure bool `hcl:"insecure,optional"`
+
+	// Name of the user to sign in as.
+	Username string `hcl:"username,optional"`
+
+	// The user's password or access token.
+	Password secret.Text `hcl:"password,optional"`
+
+	// The login for the registry. Without any, the action's input
+	// registry-auth and the Docker configuration file are asked.
+	Auth *Auth `hcl:"auth,block"`
+
+	// The login for the registry as base64 of the JSON object that the Docker
+	// engine takes. It wins over username and password, and these over auth.
+	EncodedAuth secret.Text `hcl:"encoded_auth,optional"`
+}
+
+// Auth is a login for a registry.
+type Auth struct {
+	// Host of the registry. A registry block has none, since its image names it.
+	Hostname string `hcl:"hostname,optional"`
+
+	// Name of the user.
+	Username string `hcl:"username,optional"`
+
+	// The user's password or access token.
+	Password secret.Text `hcl:"password,optional"`
+
+	// Mail address of the user. Registries no longer ask for it.
+	Email string `hcl:"email,optional"`
+
+	// User and password as base64 of "USER:PASSWORD", in place of both.
+	Auth secret.Text `hcl:"auth,optional"`
+
+	// Address of the registry. It is not needed, since images name theirs.
+	ServerAddress string `hcl:"serverAddress,optional"`
+
+	// A token that is exchanged for an access token.
+	IdentityToken secret.Text `hcl:"identityToken,optional"`
+
+	// An access token, sent as it is.
+	RegistryToken secret.Text `hcl:"registryToken,optional"`
+}
+
+// login returns what the block says.
+func (a Auth) login() (oci.Login, error) {
+	login := oci.Login{
+		Username:      a.Username,
+		Password:      a.Password,
+		IdentityToken: a.IdentityToken,
+		RegistryToken: a.RegistryToken,
+	}
+	if a.Auth == "" {
+		return login, nil
+	}
+	var err error
+	login.Username, login.Password, err = oci.ParseBasicAuth(a.Auth)
+	return login, err
+}

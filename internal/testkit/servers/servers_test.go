@@ -1,0 +1,58 @@
+//go:build servers
+
+package servers_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/deploy-action/deploy-action/internal/testkit/servers"
+)
+
+func TestRegistry(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		config             servers.RegistryConfig
+		username, password string
+		want               int
+	}{
+		"open":           {want: http.StatusOK},
+		"login":          {config: servers.RegistryConfig{Username: "me", Password: "pw"}, username: "me", password: "pw", want: http.StatusOK},
+		"wrong password": {config: servers.RegistryConfig{Username: "me", Password: "pw"}, username: "me", password: "no", want: http.StatusUnauthorized},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			registry := servers.Registry(t, c.config)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+registry.Host+"/v2/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.username != "" {
+				req.SetBasicAuth(c.username, c.password)
+			}
+			resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != c.want {
+				body, _ := io.ReadAll(resp.Body)
+				t.Errorf("GET /v2/ = %s, want %d: %s", resp.Status, c.want, body)
+			}
+		})
+	}
+}
+
+func TestDocker(t *testing.T) {
+	t.Parallel()
+	engine := servers.Docker(t)
+	for range 2 {
+		engine.ImportBusybox(t)
+	}
+	image, err := engine.Client.ImageInspect(t.Context(), servers.Busybox)
+	if err != nil || image.Os != "linux" {
+		t.Errorf("the engine has %s as %q (%v), want an image for linux", servers.Busybox, image.Os, err)
+	}
+}
