@@ -137,7 +137,7 @@ func githubObject(known map[string]cty.Value) cty.Value {
 	empty := cty.StringVal("")
 	object := map[string]cty.Value{
 		"pull_request": cty.ObjectVal(map[string]cty.Value{
-			"number": empty, "title": empty, "head_ref": empty, "head_sha": empty, "base_ref": empty,
+			"number": empty, "draft": empty, "head_ref": empty, "head_sha": empty, "base_ref": empty,
 		}),
 	}
 	for _, name := range githubNames {

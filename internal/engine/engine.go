@@ -57,12 +57,21 @@ type Engine struct {
 	Secrets  *secret.Set
 	Origin   state.Origin
 
+	// Workspace is the one that Scope was made for.
+	Workspace string
+
 	// Host returns a host for one operation of one plugin, and what removes
 	// its temporary folder.
 	Host func(app component.App, plugin component.Plugin) (host component.Host, done func(), err error)
 
-	// Hook runs the command of a hook and shows its output.
-	Hook func(ctx context.Context, app component.App, h config.Hook, out component.Step) error
+	// CheckHook reports a hook that cannot run here: a command that is not
+	// there. Hook runs one and shows its output.
+	CheckHook func(h config.Hook) error
+	Hook      func(ctx context.Context, app component.App, h config.Hook, out component.Step) error
+
+	// Ended reports whether the run that made a record is over, so that what
+	// it left unfinished may be healed.
+	Ended func(ctx context.Context, origin state.Origin) bool
 
 	// Embedded stores images where an app has no registry block. Nil where
 	// there is no such place, as in a runner.

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// Destroy removes everything of the chosen apps in this workspace. It works
+// from records, so an app may be gone from the file; what is gone already is
+// no failure.
+func (e *Engine) Destroy(ctx context.Context, o Options) ([]Result, error) {
+	names, err := e.recorded(ctx, o.Apps)
+	if err != nil {
+		return nil, err
+	}
+	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
+		r.stage = "destroy"
+		end := r.UI.Group(r.app.Name + ": destroy")
+		defer end()
+		if o.Deployment != "" {
+			return r.destroyOne(ctx, o.Deployment)
+		}
+		return r.destroyAll(ctx)
+	})
+}
+
+// recorded returns the apps of the file and those that only the state knows,
+// or the chosen ones of them.
+func (e *Engine) recorded(ctx context.Context, chosen []string) ([]string, error) {
+	names := slices.Clone(e.Project.Apps())
+	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), Workspace: e.Workspace}) {
+		if err != nil {
+			return nil, fmt.Errorf("reading the state: %w", err)
+		}
+		if !slices.Contains(names, r.App) {
+			names = append(names, r.App)
+		}
+	}
+	for _, name := range chosen {
+		if !slices.Contains(names, name) {
+			return nil, invalid(fmt.Sprintf("Unknown app %q", name), fmt.Sprintf(
+				"Neither %s nor the state of workspace %q knows it: %s.%s",
+				e.Project.Path(), e.Workspace, list(names, "there is no app"), diag.Suggest(name, names)))
+		}
+	}
+	if len(chosen) == 0 {
+		return names, nil
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return !slices.Contains(chosen, n) }), nil
+}
+
+func (r *run) destroyOne(ctx context.Context, ref string) error {
+	record, ok := history(r.history.deployments()).find(stageDeploy, ref)
+	if !ok {
+		return invalid(fmt.Sprintf("No deployment %q to destroy", ref), fmt.Sprintf(
+			"App %q has no deployment with that sequence or ID which still exists. `status` shows what there is.", r.app.Name))
+	}
+	if released, ok := r.history.released(); ok && released.Deployment == record.Deployment {
+		return invalid(fmt.Sprintf("Deployment %q is released", ref),
+			"Users are served by it. Release another one first, or run `destroy` without --deployment to remove the whole app.")
+	}
+	return r.destroyDeployment(ctx, record, "was named")
+}
+
+// destroyAll removes the release, the deployments, what else the platform
+// still shows, and what they shared, in this order.
+func (r *run) destroyAll(ctx context.Context) error {
+	if _, err := r.leftovers(ctx); err != nil {
+		return err
+	}
+	errs := []error{r.destroyRelease(ctx)}
+	superseded := map[string]bool{}
+	for _, record := range r.history.deployments() {
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, context.Cause(ctx))...)
+		}
+		generation := r.generation(record)
+		if generation != "" && superseded[generation] {
+			errs = append(errs, r.markDestroyed(ctx, record))
+			continue
+		}
+		superseded[generation] = true
+		errs = append(errs, r.destroyDeployment(ctx, record, "leaves with its app"))
+	}
+	errs = append(errs, r.destroyRest(ctx))
+	return errors.Join(errs...)
+}
+
+// destroyRelease takes the newest release away; every release is over then.
+func (r *run) destroyRelease(ctx context.Context) error {
+	released, ok := r.history.released()
+	if !ok {
+		return nil
+	}
+	plugin := r.Plugins[released.Plugin]
+	if plugin.Releaser != nil && len(released.Result) > 0 {
+		value, err := plugin.Releaser.Load(released.Result)
+		if err != nil {
+			return err
+		}
+		releaser, done, err := r.releaserOf(released)
+		if err != nil {
+			return err
+		}
+		defer done()
+		err = r.UI.Step(ctx, fmt.Sprintf("Destroying release %d", released.Sequence), func(ctx context.Context, _ component.Step) error {
+			return releaser.Destroy(ctx, r.app.App, value)
+		})
+		if err != nil {
+			return fmt.Errorf("destroying release %d: %w", released.Sequence, err)
+		}
+	}
+	r.result.Outcome = Changed
+	for _, record := range append(history(nil), r.history...) {
+		if record.Operation != stageRelease || record.Status != state.Succeeded {
+			continue
+		}
+		if err := r.mark(ctx, record, state.Destroyed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// destroyRest removes what a platform still shows of the app though no record
+// names it, and then what its deployments shared.
+func (r *run) destroyRest(ctx context.Context) error {
+	var errs []error
+	for _, record := range r.lastOfEachPlatform() {
+		platform, done, err := r.platformOf(record)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, r.destroyFound(ctx, platform))
+		err = platform.DestroyShared(ctx, r.app.App)
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			errs = append(errs, fmt.Errorf("destroying what the deployments shared: %w", err))
+		}
+		done()
+	}
+	return errors.Join(errs...)
+}
+
+func (r *run) destroyFound(ctx context.Context, platform component.AnyPlatform) error {
+	found, err := platform.Find(ctx, r.app.App)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for what is left: %w", err)
+	}
+	var errs []error
+	for _, target := range found {
+		r.result.Outcome = Changed
+		errs = append(errs, r.UI.Step(ctx, fmt.Sprintf("Destroying deployment %s, which no record names", target.ID), func(ctx context.Context, _ component.Step) error {
+			return platform.Destroy(ctx, target)
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// lastOfEachPlatform returns a record for each platform that ever ran the app,
+// and one for that of the file, so that it can be asked.
+func (r *run) lastOfEachPlatform() []state.Record {
+	var last []state.Record
+	seen := map[string]bool{"": true}
+	for _, record := range r.history {
+		if record.Operation == stageDeploy && !seen[record.Plugin] {
+			seen[record.Plugin] = true
+			last = append(last, record)
+		}
+	}
+	if name := r.plugins[stageDeploy].Name; !seen[name] {
+		last = append(last, state.Record{Operation: stageDeploy, Plugin: name})
+	}
+	return last
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// leftovers settles what earlier runs left unfinished: their records become
+// failed, and deployments of which something exists are returned, to be
+// removed once a new one serves. It runs under the app's lock.
+func (r *run) leftovers(ctx context.Context) ([]state.Record, error) {
+	var left []state.Record
+	for _, record := range append(history(nil), r.history...) {
+		unfinished := record.Status == state.Running || record.Status == state.Interrupted
+		if !unfinished || r.adopts(record) || !r.Ended(ctx, record.Origin) {
+			continue
+		}
+		if record.Operation == stageDeploy && len(record.Result) == 0 {
+			if err := r.recover(ctx, &record); err != nil {
+				return nil, err
+			}
+		}
+		if err := r.mark(ctx, record, state.Failed); err != nil {
+			return nil, err
+		}
+		if record.Operation == stageDeploy && len(record.Result) > 0 {
+			left = append(left, record)
+		}
+	}
+	return left, nil
+}
+
+// adopts reports whether the next deploy completes what record began.
+func (r *run) adopts(record state.Record) bool {
+	return record.Operation == stageDeploy && r.Origin.Run != 0 && record.Origin.Run == r.Origin.Run &&
+		record.Digest == digestOf(r.artifact)
+}
+
+// recover asks the platform what exists of a deployment whose record does not
+// say, and puts it into the record.
+func (r *run) recover(ctx context.Context, record *state.Record) error {
+	platform, done, err := r.platformOf(*record)
+	if errors.Is(err, errNoPlugin) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer done()
+	found, err := platform.Find(ctx, r.app.App)
+	if errors.Is(err, errors.ErrUnsupported) {
+		r.UI.Print("Deployment %s was interrupted. Its platform %q cannot be asked what is left of it.", record.Deployment, record.Plugin)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking for what is left of deployment %s: %w", record.Deployment, err)
+	}
+	for _, target := range found {
+		if target.ID == record.Deployment {
+			op := operation{record: *record}
+			err = op.keep(target.Deployment)
+			record.Result = op.record.Result
+			return err
+		}
+	}
+	return nil
+}
+
+// removeLeftovers destroys what leftovers returned. That it could not is told,
+// and no failure: the record stays, so prune tries again.
+func (r *run) removeLeftovers(ctx context.Context, left []state.Record) error {
+	for _, record := range left {
+		if err := r.destroyDeployment(ctx, record, "was interrupted"); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			r.UI.Print("Deployment %s was interrupted and could not be removed: %v", record.Deployment, err)
+		}
+	}
+	return nil
+}
+
+// mark moves a record to a status.
+func (r *run) mark(ctx context.Context, record state.Record, status state.Status) error {
+	record.Status = status
+	if record.Ended.IsZero() {
+		record.Ended = r.Now().UTC()
+	}
+	if err := r.Store.Put(ctx, record); err != nil {
+		return fmt.Errorf("recording deployment %s as %s: %w", record.Deployment, status, err)
+	}
+	r.history = r.history.put(record)
+	return nil
+}
+
+// noteLeft tells the failure what the failed operation left behind.
+func (r *run) noteLeft(op *operation, d component.Deployment) {
+	r.result.Failure = &Failure{}
+	if d != nil {
+		r.result.Failure.Left = fmt.Sprintf("deployment %d (%s) was left behind for inspection; the next `up` or `prune` removes it",
+			op.record.Sequence, op.record.Deployment)
+	}
+}
+
+// noteLogs adds the last lines of the failed workload, as far as it has any.
+func (r *run) noteLogs(ctx context.Context, platform component.AnyPlatform, target component.Target[component.Deployment]) {
+	if target.Deployment == nil {
+		return
+	}
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	for line, err := range platform.Logs(asking, target, component.LogRequest{Tail: lastLines}) {
+		if err != nil {
+			return // the cause is known already; a log that cannot be read adds nothing
+		}
+		r.result.Failure.Logs = append(r.result.Failure.Logs, line)
+	}
+	if n := len(r.result.Failure.Logs); n > lastLines {
+		r.result.Failure.Logs = r.result.Failure.Logs[n-lastLines:]
+	}
+}
+
+// lastLines is how much of a failed workload's log is shown.
+const lastLines = 20

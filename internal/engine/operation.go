@@ -1,0 +1,273 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// lastWords is how long the engine goes on after its context ended, to save a
+// record and tell people. A runner gives a few seconds.
+const lastWords = 5 * time.Second
+
+// run is one verb's work on one app, under the app's lock.
+type run struct {
+	*Engine
+	*pipeline
+	options Options
+	scope   config.Scope // grows as stages finish
+	history history
+	stage   string // the one that is running
+	result  Result
+
+	artifact       artifact.Artifact // what the last of build and push made
+	artifactRecord string            // ID of its record
+	target         component.Target[component.Deployment]
+	targetRecord   string // ID of the target's record
+}
+
+// operation is one run of one stage.
+type operation struct {
+	run    *run
+	stage  *config.Stage // nil where the file has no block for it
+	plugin component.Plugin
+	record state.Record
+	failed *Failure // what the body knows of its failure, beside the error
+}
+
+// step is an operation, or one of the layers around it.
+type step func(ctx context.Context, op *operation) error
+
+// perform runs body as one operation of the named stage. All that surrounds a
+// stage is here, outermost first.
+func (r *run) perform(ctx context.Context, op *operation, body step) error {
+	return grouped(recorded(reported(hooked(body))))(ctx, op)
+}
+
+// begin prepares the operation of a stage. The record is not saved yet.
+func (r *run) begin(name string, stage *config.Stage) *operation {
+	labels := r.app.Labels
+	if stage != nil && stage.Plugin != "" {
+		labels = stage.Labels
+	}
+	return &operation{run: r, stage: stage, plugin: r.plugins[name], record: state.Record{
+		Schema:    state.Schema,
+		ID:        state.NewID(r.Now()),
+		Operation: name,
+		Status:    state.Running,
+		Project:   r.app.Project,
+		App:       r.app.Name,
+		Workspace: r.app.Workspace,
+		Labels:    labels,
+		Plugin:    r.plugins[name].Name,
+		Sequence:  r.history.next(name),
+		Origin:    r.Origin,
+	}}
+}
+
+// grouped folds the operation's part of the log.
+func grouped(next step) step {
+	return func(ctx context.Context, op *operation) error {
+		end := op.run.UI.Group(op.record.App + ": " + op.record.Operation)
+		defer end()
+		return next(ctx, op)
+	}
+}
+
+// recorded saves a running record before anything is touched, and the outcome
+// afterwards, also when ctx has ended by then.
+func recorded(next step) step {
+	return func(ctx context.Context, op *operation) error {
+		op.record.Started = op.run.Now().UTC()
+		err := op.save(ctx)
+		if err == nil {
+			err = next(ctx, op)
+		}
+		op.record.Ended = op.run.Now().UTC()
+		switch {
+		case err == nil:
+			op.record.Status = state.Succeeded
+		case ctx.Err() != nil:
+			op.record.Status, op.record.Message = state.Interrupted, "interrupted: "+firstLine(err)
+		default:
+			op.record.Status, op.record.Message = state.Failed, firstLine(err)
+		}
+		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		err = errors.Join(err, op.save(saving))
+		op.run.report(saving, op.record)
+		op.run.result.Records = append(op.run.result.Records, op.record)
+		return err
+	}
+}
+
+// reported tells people outside the job that the operation has begun.
+func reported(next step) step {
+	return func(ctx context.Context, op *operation) error {
+		op.run.report(ctx, op.record)
+		return next(ctx, op)
+	}
+}
+
+// hooked runs the stage's hooks before and after it. The first hook that fails
+// and may not ends the operation; what the stage made stays in the record.
+func hooked(next step) step {
+	return func(ctx context.Context, op *operation) error {
+		if err := op.hooks(ctx, "before"); err != nil {
+			return err
+		}
+		if err := next(ctx, op); err != nil {
+			return err
+		}
+		return op.hooks(ctx, "after")
+	}
+}
+
+func (op *operation) hooks(ctx context.Context, when string) error {
+	if op.stage == nil || op.plugin.Name == "" || (op.record.Operation == stageRelease && op.run.shared) {
+		return nil
+	}
+	hooks, diags := op.stage.Hooks(op.run.scope)
+	if diags.HasErrors() {
+		return diags
+	}
+	for _, h := range hooks {
+		if h.When != when {
+			continue
+		}
+		err := op.run.hook(ctx, h)
+		if err != nil && h.Fatal {
+			return diag.Locate(err, nil, h.Range)
+		}
+		if err != nil {
+			op.run.UI.Print("The hook %q failed; on_failure says to go on: %v", strings.Join(h.Command, " "), err)
+		}
+	}
+	return nil
+}
+
+// hook runs one hook as a step of the log.
+func (r *run) hook(ctx context.Context, h config.Hook) error {
+	title := fmt.Sprintf("Hook %s: %s", h.When, strings.Join(h.Command, " "))
+	return r.UI.Step(ctx, title, func(ctx context.Context, s component.Step) error {
+		return r.Hook(ctx, r.app.App, h, s)
+	})
+}
+
+// save writes the record as it is now.
+func (op *operation) save(ctx context.Context) error {
+	op.run.history = op.run.history.put(op.record)
+	if err := op.run.Store.Put(ctx, op.record); err != nil {
+		return fmt.Errorf("saving the record of %s: %w", op.record.Operation, err)
+	}
+	return nil
+}
+
+// report tells people outside the job; that they could not be told is a
+// warning.
+func (e *Engine) report(ctx context.Context, r state.Record) {
+	if e.Reporter == nil {
+		return
+	}
+	if err := e.Reporter.Report(ctx, r); err != nil {
+		e.UI.Diagnostics(hcl.Diagnostics{{
+			Severity: hcl.DiagWarning,
+			Summary:  fmt.Sprintf("The %s of %q could not be reported", r.Operation, r.App),
+			Detail:   err.Error(),
+		}})
+	}
+}
+
+// keep stores what a stage made in its record.
+func (op *operation) keep(result any) error {
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return fmt.Errorf("recording the result: %w", err)
+	}
+	op.record.Result = raw
+	return nil
+}
+
+// locate makes err point at the operation's use block.
+func (op *operation) locate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if op.stage == nil {
+		return err
+	}
+	return &located{err, diag.Locate(err, op.stage.Body, op.stage.Range)}
+}
+
+// located is an error with the diagnostics that point at its place.
+type located struct {
+	error
+	diags hcl.Diagnostics
+}
+
+func (l *located) Unwrap() error { return l.error }
+
+// open configures a component of the operation's stage. The caller calls done
+// when the operation ends.
+func open[T any](op *operation, spec opener[T], decode component.Decode) (opened T, done func(), err error) {
+	host, done, err := op.run.Host(op.run.app.App, op.plugin)
+	if err != nil {
+		return opened, nil, err
+	}
+	opened, diags, err := spec.Open(host, decode)
+	if diags.HasErrors() {
+		err = errors.Join(diags, err)
+	}
+	if err != nil {
+		done()
+		return opened, nil, op.locate(err)
+	}
+	return opened, done, nil
+}
+
+// diagnose returns what to show of an error: diagnostics with their places.
+func diagnose(err error) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, e := range unjoin(err) {
+		if l, ok := errors.AsType[*located](e); ok {
+			diags = append(diags, l.diags...)
+			continue
+		}
+		diags = append(diags, diag.Locate(e, nil, hcl.Range{})...)
+	}
+	return diags
+}
+
+// unjoin returns the errors that errors.Join put together.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// firstLine is an error as a record's message.
+func firstLine(err error) string {
+	for _, d := range diagnose(err) {
+		if d.Detail == "" {
+			return d.Summary
+		}
+		line, _, _ := strings.Cut(d.Detail, "\n")
+		return d.Summary + ": " + line
+	}
+	return err.Error()
+}

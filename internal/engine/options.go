@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/diag"
+)
+
+// Options are a verb's arguments. Zero values are the defaults; each verb
+// reads those that product.md, section 2, gives it.
+type Options struct {
+	Apps       []string      // the chosen ones; all when empty
+	Deployment string        // a deployment: sequence or ID
+	Artifact   string        // a pushed artifact: sequence or ID
+	From       string        // the workspace to take the artifact from
+	NoPush     bool          // build only
+	NoRelease  bool          // leave traffic where it is
+	NoPrune    bool          // keep every old deployment
+	Retain     int           // old deployments to keep beside the released one; negative for the default
+	Timeout    time.Duration // ends a deploy; 0 for the default
+	LockWait   time.Duration // how long to wait for the app's lock; 0 for the default
+}
+
+// The defaults of product.md, section 2.
+const (
+	defaultTimeout  = time.Hour
+	defaultLockWait = 15 * time.Minute
+	defaultRetain   = 1
+)
+
+// errTimeout is the cause of a context that ran into Options.Timeout.
+var errTimeout = errors.New("the timeout passed")
+
+func (o Options) retain() int {
+	if o.Retain < 0 {
+		return defaultRetain
+	}
+	return o.Retain
+}
+
+// withTimeout bounds one operation.
+func (o Options) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := o.Timeout
+	if limit == 0 {
+		limit = defaultTimeout
+	}
+	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: %v", errTimeout, limit))
+}
+
+// each runs work on every pipeline in turn, under the app's lock, and goes on
+// after a failure of one app. It stops when ctx ends.
+func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, work func(context.Context, *run) error) ([]Result, error) {
+	var results []Result
+	for _, p := range pipelines {
+		if ctx.Err() != nil {
+			break
+		}
+		results = append(results, e.one(ctx, p, o, work))
+	}
+	return results, errors.Join(errorOf(results), context.Cause(ctx))
+}
+
+func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(context.Context, *run) error) Result {
+	r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope, result: Result{
+		App: p.app.Name, Workspace: p.app.Workspace, Outcome: Unchanged,
+	}}
+	err := e.locked(ctx, p.app.Name, o, func(ctx context.Context) (err error) {
+		if r.history, err = e.history(ctx, p.app.Name); err != nil {
+			return &InvalidError{diag.Locate(err, nil, hcl.Range{})}
+		}
+		return work(ctx, r)
+	})
+	if err != nil {
+		r.result.Failure = r.failure(ctx, err)
+		e.showFailure(r.result.Failure)
+	}
+	return r.result
+}
+
+// locked runs fn as the only writer of the app in this workspace.
+func (e *Engine) locked(ctx context.Context, app string, o Options, fn func(context.Context) error) error {
+	limit := o.LockWait
+	if limit == 0 {
+		limit = defaultLockWait
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the lock was not free within %v", limit))
+	unlock, err := e.Store.Lock(waiting, e.Project.Name(), app, e.Workspace, func(holder string) {
+		e.UI.Print("Waiting for %s to finish with app %q in workspace %q.", holder, app, e.Workspace)
+	})
+	cancel()
+	if err != nil {
+		return fmt.Errorf("taking the lock of app %q in workspace %q: %w", app, e.Workspace, err)
+	}
+	defer func() {
+		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		if err := unlock(saving); err != nil {
+			e.UI.Diagnostics(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "The lock could not be given back", Detail: err.Error()}})
+		}
+	}()
+	return fn(ctx)
+}
+
+// failure tells err to people: the cause, what serves users now, what was left
+// behind, and the next step.
+func (r *run) failure(ctx context.Context, err error) *Failure {
+	f := r.result.Failure // what the failing stage knows already
+	if f == nil {
+		f = &Failure{}
+	}
+	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, diagnose(err)
+	if released, ok := r.history.released(); ok {
+		f.Serving = fmt.Sprintf("release %d (deployment %s) still serves users", released.Sequence, released.Deployment)
+		if released.URL != "" {
+			f.Serving += " at " + released.URL
+		}
+	} else {
+		f.Serving = "nothing is released in this workspace"
+	}
+	if ctx.Err() != nil {
+		f.Next = "The run was cancelled. The next `up` adopts or removes what it left."
+	}
+	return f
+}
+
+// showFailure prints a failure, its cause first.
+func (e *Engine) showFailure(f *Failure) {
+	e.UI.Diagnostics(f.Diags)
+	if len(f.Logs) > 0 {
+		e.UI.Print("Last lines of the workload:")
+		for _, line := range f.Logs {
+			e.UI.Print("  %s", line.Text)
+		}
+	}
+	for _, line := range []string{f.Serving, f.Left, f.Next} {
+		if line != "" {
+			e.UI.Print("%s", line)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// Prune destroys old deployments beyond the retention.
+func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
+	names, err := e.recorded(ctx, o.Apps)
+	if err != nil {
+		return nil, err
+	}
+	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
+		r.stage = "prune"
+		if _, err := r.leftovers(ctx); err != nil {
+			return err
+		}
+		return r.prune(ctx)
+	})
+}
+
+// pruneAfter is the last stage of up and release.
+func (r *run) pruneAfter(ctx context.Context) error {
+	if r.options.NoPrune || len(r.prunable()) == 0 {
+		return nil
+	}
+	end := r.UI.Group(r.app.Name + ": prune")
+	defer end()
+	return r.prune(ctx)
+}
+
+// prune destroys what prunable returns, and goes on after a failure. A
+// deployment whose plugin is gone stays.
+func (r *run) prune(ctx context.Context) error {
+	var errs []error
+	for _, record := range r.prunable() {
+		err := r.destroyDeployment(ctx, record, "is not needed any more")
+		if errors.Is(err, errNoPlugin) {
+			r.UI.Print("Deployment %s stays: %v.", record.Deployment, err)
+			continue
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// prunable returns the deployments beyond the retention: failed ones, and all
+// successful ones before the released one but the newest. What is released,
+// what is newer than that, and every generation that is live stays.
+func (r *run) prunable() []state.Record {
+	released, ok := r.history.released()
+	deployments := r.history.deployments()
+	live := r.liveGenerations(deployments)
+	var old []state.Record
+	retain, before := r.options.retain(), false
+	for _, d := range deployments {
+		switch {
+		case ok && d.Deployment == released.Deployment:
+			before = true
+		case d.Status == state.Failed && !live[r.generation(d)]:
+			old = append(old, d)
+		case d.Status != state.Succeeded || !before || live[r.generation(d)]:
+		case retain > 0:
+			retain--
+		default:
+			old = append(old, d)
+		}
+	}
+	return old
+}
+
+// liveGenerations returns the generations in which some deployment succeeded:
+// their object exists and is never destroyed by a prune.
+func (r *run) liveGenerations(deployments []state.Record) map[string]bool {
+	live := map[string]bool{}
+	for _, d := range deployments {
+		if g := r.generation(d); g != "" && d.Status == state.Succeeded {
+			live[g] = true
+		}
+	}
+	return live
+}
+
+// generation names the object that a deployment shares with others, or "".
+func (r *run) generation(record state.Record) string {
+	target, err := r.load(record)
+	if err != nil || target.Deployment == nil || target.Deployment.Generation() == "" {
+		return ""
+	}
+	return record.Plugin + ":" + target.Deployment.Generation()
+}
+
+// destroyDeployment removes one deployment from its platform and then records
+// that it is gone.
+func (r *run) destroyDeployment(ctx context.Context, record state.Record, why string) error {
+	if len(record.Result) == 0 { // nothing was made
+		return r.markDestroyed(ctx, record)
+	}
+	target, err := r.load(record)
+	if err != nil {
+		return err
+	}
+	platform, done, err := r.platformOf(record)
+	if err != nil {
+		return err
+	}
+	defer done()
+	title := fmt.Sprintf("Destroying deployment %d (%s), which %s", record.Sequence, record.Deployment, why)
+	err = r.UI.Step(ctx, title, func(ctx context.Context, _ component.Step) error {
+		return platform.Destroy(ctx, target)
+	})
+	if err != nil {
+		return fmt.Errorf("destroying deployment %s: %w", record.Deployment, err)
+	}
+	r.result.Outcome = Changed
+	return r.markDestroyed(ctx, record)
+}
+
+// markDestroyed records that a deployment is gone, in the record of every
+// attempt at it.
+func (r *run) markDestroyed(ctx context.Context, record state.Record) error {
+	for _, attempt := range append(history(nil), r.history.attempts(record.Deployment)...) {
+		if err := r.mark(ctx, attempt, state.Destroyed); err != nil {
+			return err
+		}
+		r.report(ctx, attempt)
+	}
+	return nil
+}

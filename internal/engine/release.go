@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// release gives the target the traffic. Where the app has no releaser, the
+// record alone says what is released.
+func (r *run) release(ctx context.Context) error {
+	op := r.begin(stageRelease, r.app.Release)
+	op.record.Parent, op.record.Deployment = r.targetRecord, r.target.ID
+	op.record.Digest = digestOf(r.artifact)
+	if r.releaser == nil {
+		op.plugin = r.plugins[stageDeploy]
+		op.record.Plugin = op.plugin.Name
+	}
+	return r.perform(ctx, op, func(ctx context.Context, op *operation) error {
+		defer r.sum(op)
+		if r.releaser == nil {
+			op.record.URL = deploymentURL(r.target.Deployment)
+			return nil
+		}
+		stage, decode := r.releaserConfig()
+		op.stage = stage
+		raw, err := stage.Record(r.scope, r.releaser.Config())
+		if err != nil {
+			return op.locate(err)
+		}
+		op.record.Config = raw
+		releaser, done, err := open(op, r.releaser, decode)
+		if err != nil {
+			return err
+		}
+		defer done()
+		released, err := releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: 100})
+		if released != nil {
+			op.record.URL = released.URL()
+			err = errors.Join(op.locate(err), op.keep(released))
+			return err
+		}
+		return op.locate(err)
+	})
+}
+
+// releaserConfig returns the block that configures the releaser: its own, or
+// the platform's for a default one.
+func (r *run) releaserConfig() (*config.Stage, component.Decode) {
+	if r.shared {
+		return r.app.Deploy, r.app.Deploy.DecodeShared(r.scope)
+	}
+	return r.app.Release, r.app.Release.Decode(r.scope)
+}
+
+// sum puts what users care about into the result.
+func (r *run) sum(op *operation) {
+	r.result.Outcome = Changed
+	r.result.URL = op.record.URL
+	if r.result.URL == "" {
+		r.result.URL = deploymentURL(r.target.Deployment)
+	}
+	r.result.Deployment, r.result.Sequence = r.target.ID, r.target.Sequence
+}
+
+func deploymentURL(d component.Deployment) string {
+	if d == nil {
+		return ""
+	}
+	return d.URL()
+}
+
+// chooseArtifact takes the artifact that the options name, or else the newest
+// pushed one of the workspace.
+func (r *run) chooseArtifact(ctx context.Context) error {
+	from := r.history
+	if r.options.From != "" && r.options.From != r.Workspace {
+		e := *r.Engine
+		e.Workspace = r.options.From
+		var err error
+		if from, err = e.history(ctx, r.app.Name); err != nil {
+			return err
+		}
+	}
+	if r.options.Artifact != "" {
+		record, ok := from.find(stagePush, r.options.Artifact)
+		if !ok {
+			return invalid(fmt.Sprintf("No artifact %q", r.options.Artifact), fmt.Sprintf(
+				"Nothing with that sequence or ID was pushed for app %q in this workspace. `status` shows what there is.", r.app.Name))
+		}
+		return r.takeArtifact(record)
+	}
+	record, ok := from.latest(stagePush, state.Succeeded)
+	if !ok {
+		return invalid(fmt.Sprintf("App %q has no artifact to deploy", r.app.Name),
+			"Nothing was pushed in this workspace yet. Run `build` first, or `up`, which does both.")
+	}
+	return r.takeArtifact(record)
+}
+
+// takeArtifact continues from a recorded artifact.
+func (r *run) takeArtifact(record state.Record) error {
+	if record.Status != state.Succeeded || len(record.Result) == 0 {
+		return invalid(fmt.Sprintf("Artifact %d of app %q is not available", record.Sequence, r.app.Name),
+			"It was built in an earlier job and never pushed to a registry, so it went with that job. Add a `registry` block, or run `up`.")
+	}
+	recorded, err := artifact.Decode(record.Result)
+	if err != nil {
+		return err
+	}
+	r.takes(r.absolute(recorded), record.ID)
+	return nil
+}
+
+// chooseDeployment takes the deployment that the options name, or else the
+// newest one that succeeded.
+func (r *run) chooseDeployment(context.Context) error {
+	live := history(r.history.deployments())
+	if ref := r.options.Deployment; ref != "" {
+		record, ok := live.find(stageDeploy, ref)
+		if !ok || record.Status != state.Succeeded {
+			return invalid(fmt.Sprintf("No deployment %q to release", ref), fmt.Sprintf(
+				"App %q has no deployment with that sequence or ID which succeeded and still exists. `status` shows what there is; `rollback` brings a destroyed one back.", r.app.Name))
+		}
+		return r.takeDeployment(record)
+	}
+	record, ok := live.latest(stageDeploy, state.Succeeded)
+	if !ok {
+		return invalid(fmt.Sprintf("App %q has no deployment to release", r.app.Name),
+			"Nothing was deployed in this workspace yet. Run `deploy` first, or `up`, which does it all.")
+	}
+	return r.takeDeployment(record)
+}
+
+// takeDeployment continues from a recorded deployment and its artifact.
+func (r *run) takeDeployment(record state.Record) error {
+	target, err := r.load(record)
+	if err != nil {
+		return err
+	}
+	if parent, ok := r.history.parent(record); ok && len(parent.Result) > 0 {
+		if err := r.takeArtifact(parent); err != nil {
+			return err
+		}
+	}
+	r.target, r.targetRecord = target, record.ID
+	r.scope = r.scope.WithDeploy(deployVars(target, record.URL))
+	return nil
+}

@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/state"
+)
+
+// Outcome says in one word what a verb did to an app.
+type Outcome string
+
+// The outcomes, as the action's output of that name.
+const (
+	Changed   Outcome = "changed"
+	Unchanged Outcome = "unchanged"
+	Skipped   Outcome = "skipped"
+)
+
+// Result is what a verb did to one app.
+type Result struct {
+	App        string
+	Workspace  string
+	Outcome    Outcome
+	URL        string // where users reach the app; "" when nowhere
+	Image      string // with digest; "" when there is none
+	Digest     string
+	Deployment string // its ID
+	Sequence   int    // of the deployment
+	Plan       component.Plan
+	Records    []state.Record // that this run wrote, in order, each as it ended
+	Failure    *Failure       // nil when all went well
+}
+
+// InvalidError says that the configuration or the call is wrong and that
+// nothing was touched. Its diagnostics say where and what to do.
+type InvalidError struct{ Diags hcl.Diagnostics }
+
+// Error implements error.
+func (e *InvalidError) Error() string { return e.Diags.Error() }
+
+// Failure is an operation that went wrong, told so that its reader knows what
+// happened and what to do next.
+type Failure struct {
+	App     string
+	Stage   string
+	Diags   hcl.Diagnostics     // the cause first
+	Err     error               // the cause, for errors.Is
+	Serving string              // what serves users now; "" when unknown
+	Left    string              // what was left behind; "" when nothing
+	Next    string              // the next step; "" when the cause says it
+	Logs    []component.LogLine // the last lines of the failing workload
+}
+
+// Error implements error.
+func (f *Failure) Error() string {
+	return fmt.Sprintf("%s of %s: %s", f.Stage, f.App, f.Diags.Error())
+}
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// errorOf joins the failures of several apps; nil where all went well.
+func errorOf(results []Result) error {
+	var errs []error
+	for _, r := range results {
+		if r.Failure != nil {
+			errs = append(errs, r.Failure)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// invalid makes an [InvalidError] that points at no file.
+func invalid(summary, detail string) error {
+	return &InvalidError{hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: detail}}}
+}

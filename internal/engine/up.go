@@ -1,0 +1,82 @@
+package engine
+
+import "context"
+
+// stage is one step of the pipeline for one app.
+type stage struct {
+	name string
+	run  func(*run, context.Context) error
+}
+
+// up is the pipeline. To read it is to read what the action does.
+var up = []stage{
+	{stageBuild, (*run).build},
+	{stagePush, (*run).push},
+	{stageDeploy, (*run).deploy},
+	{stageRelease, (*run).release},
+	{"prune", (*run).pruneAfter},
+}
+
+// Up builds, pushes, deploys and releases the chosen apps, and prunes unless
+// told not to.
+func (e *Engine) Up(ctx context.Context, o Options) ([]Result, error) {
+	return e.through(ctx, o, up)
+}
+
+// Build builds the chosen apps and pushes unless told not to.
+func (e *Engine) Build(ctx context.Context, o Options) ([]Result, error) {
+	if o.NoPush {
+		return e.through(ctx, o, up[:1])
+	}
+	return e.through(ctx, o, up[:2])
+}
+
+// Deploy deploys the newest pushed artifact of the workspace, or the one that
+// o names, and releases unless told not to.
+func (e *Engine) Deploy(ctx context.Context, o Options) ([]Result, error) {
+	stages := []stage{{"artifact", (*run).chooseArtifact}, up[2]}
+	if !o.NoRelease {
+		stages = append(stages, up[3:]...)
+	}
+	return e.through(ctx, o, stages)
+}
+
+// Release releases the newest deployment of the workspace, or the one that o
+// names, and prunes unless told not to.
+func (e *Engine) Release(ctx context.Context, o Options) ([]Result, error) {
+	return e.through(ctx, o, append([]stage{{"deployment", (*run).chooseDeployment}}, up[3:]...))
+}
+
+// through checks the chosen apps and runs stages, in order, for each.
+func (e *Engine) through(ctx context.Context, o Options, stages []stage) ([]Result, error) {
+	names, err := e.names(o.Apps)
+	if err != nil {
+		return nil, err
+	}
+	pipelines, err := e.prepare(names, needs(stages)...)
+	if err != nil {
+		return nil, err
+	}
+	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
+		for _, s := range stages {
+			r.stage = s.name
+			if err := s.run(r, ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// needs returns the stages of the file that stages of a pipeline read: a
+// deploy asks the registry where its image can be pulled.
+func needs(stages []stage) []string {
+	var names []string
+	for _, s := range stages {
+		names = append(names, s.name)
+		if s.name == stageDeploy {
+			names = append(names, stagePush)
+		}
+	}
+	return names
+}

@@ -1,0 +1,175 @@
+package engine_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/engine"
+)
+
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		ups     int
+		inPlace bool
+		options engine.Options
+		want    []string // the last calls
+	}{
+		"to the release before":         {2, false, engine.Options{}, []string{"release 1"}},
+		"to one that was pruned":        {3, false, engine.Options{Deployment: "1"}, []string{"deploy sha256:one", "release 4"}},
+		"to one updated in place since": {2, true, engine.Options{}, []string{"restore 1", "release 3"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.inPlace = c.inPlace
+			for range c.ups {
+				mustUp(t, w)
+			}
+			before := len(w.log)
+			if _, err := w.engine(t, file).Rollback(t.Context(), c.options); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, w.log[before:]); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRollbackWithNothingToGoBackTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	_, err := w.engine(t, file).Rollback(t.Context(), defaults)
+	if _, ok := errors.AsType[*engine.InvalidError](err); !ok {
+		t.Errorf("Rollback = %v, want an invalid call", err)
+	}
+}
+
+func TestDestroyRemovesEverythingTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	mustUp(t, w)
+	w.live["stray"] = true // no record names it
+	if _, err := w.engine(t, file).Destroy(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	if left := w.deployments(); len(left) != 0 {
+		t.Errorf("left = %v", left)
+	}
+	for _, r := range w.records(t) {
+		if (strings.HasPrefix(r, "deploy") || strings.HasPrefix(r, "release")) && !strings.HasSuffix(r, "destroyed") {
+			t.Errorf("record %q is not destroyed", r)
+		}
+	}
+	results, err := w.engine(t, file).Destroy(t.Context(), defaults)
+	if err != nil || results[0].Outcome != engine.Unchanged {
+		t.Errorf("second Destroy = %+v, %v, want that nothing changed", results, err)
+	}
+}
+
+func TestDestroyKeepsTheRecordOfWhatThePlatformKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	w.fail = failOn("destroy 1", errors.New("busy"))
+	if _, err := w.engine(t, file).Destroy(t.Context(), defaults); err == nil {
+		t.Fatal("Destroy succeeded, want a failure")
+	}
+	if !slices.Contains(w.records(t), "deploy 1 succeeded") {
+		t.Errorf("records = %v, want the deployment that is still there", w.records(t))
+	}
+	w.fail = nil
+	if _, err := w.engine(t, file).Destroy(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.deployments()) != 0 {
+		t.Errorf("left = %v", w.deployments())
+	}
+}
+
+func TestPruneNeverDestroysALiveGeneration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.inPlace = true
+	for range 4 {
+		mustUp(t, w)
+	}
+	if i := slices.IndexFunc(w.log, func(c string) bool { return strings.HasPrefix(c, "destroy") }); i >= 0 {
+		t.Errorf("call %q, want none that destroys", w.log[i])
+	}
+}
+
+func TestPlanChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.engine(t, file).Plan(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"build", "plan deploy", "plan release"}, w.log); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if records := w.records(t); len(records) != 0 {
+		t.Errorf("records = %v, want none", records)
+	}
+	if len(w.plans) != 1 || len(w.plans[0].Changes) != 2 {
+		t.Errorf("plans = %v", w.plans)
+	}
+}
+
+func TestStatusAsksThePlatform(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	mustUp(t, w)
+	delete(w.live, w.traffic)
+	standings, err := w.engine(t, file).Status(t.Context(), defaults)
+	if err != nil || len(standings) != 2 {
+		t.Fatalf("Status = %v, %v", standings, err)
+	}
+	if s := standings[0]; !s.Released || s.Health.State != component.Missing || s.URL != "http://web" {
+		t.Errorf("the released one = %+v", s)
+	}
+	if s := standings[1]; s.Released || s.Health.State != component.Ready {
+		t.Errorf("the one before = %+v", s)
+	}
+}
+
+func TestProblemsComeAllAtOnceAndTouchNothing(t *testing.T) {
+	t.Parallel()
+	source := `
+project = "shop"
+app "web" {
+  build {
+    use "wrld" {}
+  }
+  deploy {
+    use "world" {
+      colour = "red"
+    }
+  }
+}
+`
+	w := newWorld(t)
+	_, err := w.engine(t, source).Up(t.Context(), defaults)
+	invalid, ok := errors.AsType[*engine.InvalidError](err)
+	if !ok || len(invalid.Diags) != 2 {
+		t.Fatalf("Up = %v, want two problems", err)
+	}
+	for _, want := range []string{`Did you mean "world"?`, "colour"} {
+		if !slices.ContainsFunc(invalid.Diags.Errs(), func(err error) bool { return strings.Contains(err.Error(), want) }) {
+			t.Errorf("problems = %v, want one that says %q", invalid.Diags, want)
+		}
+	}
+	if len(w.log) != 0 || len(w.records(t)) != 0 {
+		t.Errorf("calls = %v, records = %v, want none", w.log, w.records(t))
+	}
+}
