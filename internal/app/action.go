@@ -1,0 +1,194 @@
+package app
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/secret"
+)
+
+// inputFlags are the inputs that are flags of the command line.
+var inputFlags = []struct {
+	input, flag string
+	many        bool // one value a line
+}{
+	{"dir", "--dir", false},
+	{"app", "--app", true},
+	{"workspace", "--workspace", false},
+	{"variables", "--var", true},
+	{"variable-files", "--var-file", true},
+	{"labels", "--label", true},
+	{"reason", "--reason", false},
+	{"state", "--state", false},
+	{"timeout", "--timeout", false},
+}
+
+// inputVariables are the inputs that are environment variables by another
+// name. An input wins over the environment.
+var inputVariables = map[string]string{
+	"github-token":  "GITHUB_TOKEN",
+	"registry-auth": "REGISTRY_AUTH",
+	"ca-bundle":     "SSL_CERT_FILE",
+}
+
+// secretInputs are masked before anything else happens.
+var secretInputs = []string{"github-token", "registry-auth", "github-app-private-key", "tfc-token", "kubeconfig"}
+
+// actionArgs turns the action's inputs into the words of a command line.
+func (m *machine) actionArgs() []string {
+	args := []string{m.runner.Input("command")}
+	for _, f := range inputFlags {
+		values := []string{m.runner.Input(f.input)}
+		if f.many {
+			values = m.runner.InputList(f.input)
+		}
+		for _, v := range values {
+			if v != "" {
+				args = append(args, f.flag+"="+v)
+			}
+		}
+	}
+	if m.runner.Input("log-level") == "debug" {
+		args = append(args, "--debug")
+	}
+	return append(args, m.runner.InputList("flags")...)
+}
+
+// takeInputs lets inputs win over the environment, and masks the secret ones.
+func (m *machine) takeInputs(known *secret.Set) {
+	for _, input := range secretInputs {
+		m.maskLines(known, secret.Text(m.runner.Input(input)))
+	}
+	environment := m.getenv
+	values := map[string]string{}
+	for input, name := range inputVariables {
+		if v := m.runner.Input(input); v != "" {
+			values[name] = v
+		}
+	}
+	m.getenv = func(name string) string {
+		if v, ok := values[name]; ok {
+			return v
+		}
+		return environment(name)
+	}
+}
+
+// maskLines masks a secret and the parts of it that can show up alone, such as
+// the password in host=user:password.
+func (m *machine) maskLines(known *secret.Set, t secret.Text) {
+	if t == "" {
+		return
+	}
+	m.runner.Mask(t)
+	known.Add(t)
+	for line := range strings.Lines(t.Reveal()) {
+		if _, login, ok := strings.Cut(line, "="); ok {
+			if _, password, ok := strings.Cut(strings.TrimSpace(login), ":"); ok {
+				m.runner.Mask(secret.Text(password))
+				known.Add(secret.Text(password))
+			}
+		}
+	}
+}
+
+// setOutputs hands the results to later steps: plain values for one app, JSON
+// objects keyed by app for several.
+func (s *session) setOutputs(results []engine.Result) error {
+	if !s.machine.runner.Active() || s.machine.getenv("GITHUB_OUTPUT") == "" || len(results) == 0 {
+		return nil
+	}
+	fields := map[string]func(engine.Result) any{
+		"outcome":       func(r engine.Result) any { return r.Outcome },
+		"url":           func(r engine.Result) any { return r.URL },
+		"image":         func(r engine.Result) any { return r.Image },
+		"digest":        func(r engine.Result) any { return r.Digest },
+		"deployment-id": func(r engine.Result) any { return r.Deployment },
+		"sequence":      func(r engine.Result) any { return r.Sequence },
+		"plan":          func(r engine.Result) any { return r.Plan },
+		"result":        func(r engine.Result) any { return resultJSON(r) },
+	}
+	for name, field := range fields {
+		value, err := outputValue(results, field)
+		if err != nil {
+			return err
+		}
+		if err := s.machine.runner.SetOutput(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setArtifactOutput hands on which artifact holds the state.
+func (s *session) setArtifactOutput() error {
+	if s.uploaded == nil || s.machine.getenv("GITHUB_OUTPUT") == "" {
+		return nil
+	}
+	uploaded := s.uploaded()
+	if len(uploaded) == 0 {
+		return nil
+	}
+	if len(uploaded) == 1 && len(s.project.Apps()) == 1 {
+		for _, id := range uploaded {
+			return s.machine.runner.SetOutput("state-artifact-id", strconv.FormatInt(id, 10))
+		}
+	}
+	raw, err := json.Marshal(uploaded)
+	if err != nil {
+		return err
+	}
+	return s.machine.runner.SetOutput("state-artifact-id", string(raw))
+}
+
+// outputValue is one output: text as it is for one app, all else as JSON.
+func outputValue(results []engine.Result, field func(engine.Result) any) (string, error) {
+	var value any
+	if len(results) == 1 {
+		value = field(results[0])
+		switch text := value.(type) {
+		case string:
+			return text, nil
+		case engine.Outcome:
+			return string(text), nil
+		}
+	} else {
+		byApp := map[string]any{}
+		for _, r := range results {
+			byApp[r.App] = field(r)
+		}
+		value = byApp
+	}
+	raw, err := json.Marshal(value)
+	return string(raw), err
+}
+
+// jsonResult is a result as the output `result` and --json show it.
+type jsonResult struct {
+	App        string         `json:"app"`
+	Workspace  string         `json:"workspace"`
+	Outcome    engine.Outcome `json:"outcome"`
+	URL        string         `json:"url,omitempty"`
+	Image      string         `json:"image,omitempty"`
+	Digest     string         `json:"digest,omitempty"`
+	Deployment string         `json:"deployment_id,omitempty"`
+	Sequence   int            `json:"sequence,omitempty"`
+	Plan       any            `json:"plan,omitempty"`
+	Error      string         `json:"error,omitempty"`
+}
+
+func resultJSON(r engine.Result) jsonResult {
+	j := jsonResult{
+		App: r.App, Workspace: r.Workspace, Outcome: r.Outcome, URL: r.URL, Image: r.Image,
+		Digest: r.Digest, Deployment: r.Deployment, Sequence: r.Sequence,
+	}
+	if len(r.Plan.Changes) > 0 {
+		j.Plan = r.Plan.Changes
+	}
+	if r.Failure != nil {
+		j.Error = r.Failure.Error()
+	}
+	return j
+}

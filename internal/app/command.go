@@ -1,0 +1,220 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/engine"
+)
+
+// flags are what the command line says.
+type flags struct {
+	engine.Options
+	session   sessionOptions
+	follow    bool
+	tail      int
+	since     string
+	tty       bool
+	list      bool
+	keep, put bool // --prune, --push
+	release   bool
+}
+
+// execute runs the verb that args name and returns its exit status.
+func (m *machine) execute(ctx context.Context, args []string) int {
+	var (
+		f      flags
+		status int
+	)
+	root := &cobra.Command{
+		Use:           "deploy-action",
+		Short:         "Build, deploy and release the apps of a waypoint.hcl",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetArgs(args)
+	root.SetIn(m.Stdin)
+	root.SetOut(m.Stdout)
+	root.SetErr(m.Stderr)
+	global(root, &f)
+	for _, v := range verbs {
+		command := &cobra.Command{
+			Use: v.use, Short: v.short, Hidden: v.hidden, Args: v.args,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				f.settle()
+				switch v.use {
+				case "version":
+					fmt.Fprintln(m.Stdout, version())
+				case postVerb:
+					if err := m.post(ctx); err != nil {
+						m.runner.Warning(fmt.Sprintf("The post step could not finish: %v", err))
+						status = exitFailed
+					}
+				default:
+					status = m.run(ctx, &f, v, args)
+				}
+				return nil
+			},
+		}
+		if v.args == nil {
+			command.Args = cobra.NoArgs
+		}
+		for _, add := range v.flags {
+			add(command, &f)
+		}
+		root.AddCommand(command)
+	}
+	if err := root.ExecuteContext(ctx); err != nil {
+		return m.usage(root, args, err)
+	}
+	return status
+}
+
+// usage explains a call that the command line does not allow.
+func (m *machine) usage(root *cobra.Command, args []string, err error) int {
+	hint := ""
+	if len(args) > 0 && strings.HasPrefix(err.Error(), "unknown command") {
+		var names []string
+		for _, c := range root.Commands() {
+			if !c.Hidden {
+				names = append(names, c.Name())
+			}
+		}
+		err = fmt.Errorf("unknown verb %q", args[0])
+		hint = diag.Suggest(args[0], names)
+	}
+	fmt.Fprintf(m.Stderr, "Error: %v.%s\nRun `deploy-action --help` for the verbs and `deploy-action VERB --help` for the flags.\n", err, hint)
+	return exitInvalid
+}
+
+// settle turns flags that say "do not" into options.
+func (f *flags) settle() {
+	f.NoPrune, f.NoPush, f.NoRelease = !f.keep, !f.put, !f.release
+}
+
+// verb is one word of the command line.
+type verb struct {
+	use, short string
+	hidden     bool
+	args       cobra.PositionalArgs
+	flags      []func(*cobra.Command, *flags)
+
+	// changes says that the verb may change a platform, so that what it did is
+	// made durable and told when it ends.
+	changes bool
+
+	// stateless says that the verb reads no record.
+	stateless bool
+
+	// run does it. What an invalid call or a failed operation was told already
+	// comes back as an error that says so.
+	run func(ctx context.Context, s *session, f *flags, args []string) error
+}
+
+var verbs = []verb{
+	{use: "up", short: "Build, push, deploy and release", changes: true,
+		flags: []func(*cobra.Command, *flags){pruneFlags},
+		run:   operate((*engine.Engine).Up)},
+	{use: "build", short: "Build and push", changes: true,
+		flags: []func(*cobra.Command, *flags){pushFlag},
+		run:   operate((*engine.Engine).Build)},
+	{use: "deploy", short: "Deploy the newest pushed artifact and release it", changes: true,
+		flags: []func(*cobra.Command, *flags){artifactFlags, releaseFlag, pruneFlags},
+		run:   operate((*engine.Engine).Deploy)},
+	{use: "release", short: "Release the newest deployment", changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, pruneFlags},
+		run:   operate((*engine.Engine).Release)},
+	{use: "plan", short: "Show what up would change, and change nothing",
+		run: operate((*engine.Engine).Plan)},
+	{use: "rollback", short: "Release an earlier deployment", changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
+		run:   rollback},
+	{use: "status", short: "Show the health of every deployment",
+		run: showStatus},
+	{use: "logs", short: "Show what a deployment writes",
+		flags: []func(*cobra.Command, *flags){deploymentFlag, logFlags},
+		run:   showLogs},
+	{use: "exec APP -- COMMAND…", short: "Run a command in a deployment", args: cobra.MinimumNArgs(2),
+		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
+		run:   runExec},
+	{use: "prune", short: "Destroy old deployments", changes: true,
+		flags: []func(*cobra.Command, *flags){pruneFlags},
+		run:   operate((*engine.Engine).Prune)},
+	{use: "destroy", short: "Destroy everything of the apps in a workspace", changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag},
+		run:   operate((*engine.Engine).Destroy)},
+	{use: "validate", short: "Check waypoint.hcl", stateless: true,
+		run: validate},
+	{use: "version", short: "Print the version"},
+	{use: postVerb, hidden: true},
+}
+
+// postVerb is what the post step runs: it makes durable what the main step
+// could not.
+const postVerb = "post"
+
+// operate makes a verb of an operation of the engine.
+func operate(operation func(*engine.Engine, context.Context, engine.Options) ([]engine.Result, error)) func(context.Context, *session, *flags, []string) error {
+	return func(ctx context.Context, s *session, f *flags, _ []string) error {
+		results, err := operation(s.engine, ctx, f.Options)
+		return errors.Join(err, s.conclude(results, f.session.json))
+	}
+}
+
+func validate(ctx context.Context, s *session, f *flags, _ []string) error {
+	if err := s.engine.Validate(ctx, f.Options); err != nil {
+		return err
+	}
+	s.ui.Print("%s is valid.", s.project.Path())
+	return nil
+}
+
+func rollback(ctx context.Context, s *session, f *flags, args []string) error {
+	if f.list {
+		return s.showCandidates(ctx, f.Apps)
+	}
+	return operate((*engine.Engine).Rollback)(ctx, s, f, args)
+}
+
+func showStatus(ctx context.Context, s *session, f *flags, _ []string) error {
+	standings, err := s.engine.Status(ctx, f.Options)
+	if err != nil {
+		return err
+	}
+	return s.showStandings(standings, f.session.json)
+}
+
+func showLogs(ctx context.Context, s *session, f *flags, _ []string) error {
+	req := component.LogRequest{Tail: f.tail, Follow: f.follow}
+	if err := f.sinceInto(&req, s.engine.Now()); err != nil {
+		return err
+	}
+	several := len(s.project.Apps()) > 1 && len(f.Apps) != 1
+	return s.engine.Logs(ctx, f.Options, req, func(app string, l component.LogLine) { s.showLine(app, several, l) })
+}
+
+func runExec(ctx context.Context, s *session, f *flags, args []string) error {
+	f.Apps = args[:1]
+	status, err := s.engine.Exec(ctx, f.Options, component.ExecRequest{
+		Command: args[1:], TTY: f.tty, Stdin: s.machine.Stdin, Stdout: s.output(), Stderr: s.output(),
+	})
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitError(status)
+	}
+	return nil
+}
+
+// exitError is the exit status of a command that was run for the user.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("the command ended with status %d", int(e)) }

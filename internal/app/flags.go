@@ -1,0 +1,87 @@
+package app
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/engine"
+)
+
+// global adds the flags of every verb.
+func global(root *cobra.Command, f *flags) {
+	p := root.PersistentFlags()
+	p.StringArrayVar(&f.Apps, "app", nil, "work on this `app` only (repeatable)")
+	p.StringVarP(&f.session.workspace, "workspace", "w", "", "the `workspace` (default \"default\")")
+	p.StringArrayVar(&f.session.variables, "var", nil, "set a variable: `name=value` (repeatable)")
+	p.StringArrayVar(&f.session.varFiles, "var-file", nil, "read variables from a `file` (repeatable)")
+	p.StringArrayVar(&f.session.labels, "label", nil, "add a label: `key=value` (repeatable)")
+	p.StringVarP(&f.session.dir, "dir", "C", "", "the `folder` of waypoint.hcl")
+	p.StringVar(&f.session.state, "state", "auto", "where records are kept: auto, artifact or dir")
+	p.StringVar(&f.session.reason, "reason", "", "why, for the record")
+	p.BoolVar(&f.session.plain, "plain", false, "no colour, no animation")
+	p.BoolVar(&f.session.debug, "debug", false, "show what maintainers need")
+	p.DurationVar(&f.Timeout, "timeout", time.Hour, "give a deploy up after this `time`")
+	p.BoolVar(&f.session.json, "json", false, "print JSON, and the log to standard error")
+	f.keep, f.put, f.release, f.Retain = true, true, true, -1
+}
+
+func pruneFlags(c *cobra.Command, f *flags) {
+	if c.Name() != "prune" {
+		c.Flags().BoolVar(&f.keep, "prune", true, "destroy old deployments afterwards")
+	}
+	c.Flags().IntVar(&f.Retain, "prune-retain", 1, "keep this `number` of deployments beside the released one")
+}
+
+func pushFlag(c *cobra.Command, f *flags) {
+	c.Flags().BoolVar(&f.put, "push", true, "push what was built")
+}
+
+func releaseFlag(c *cobra.Command, f *flags) {
+	c.Flags().BoolVar(&f.release, "release", true, "release what was deployed")
+}
+
+func artifactFlags(c *cobra.Command, f *flags) {
+	c.Flags().StringVar(&f.Artifact, "artifact", "", "the pushed artifact to deploy: a sequence or an `ID`")
+	c.Flags().StringVar(&f.From, "from", "", "take the artifact from this `workspace`")
+}
+
+func deploymentFlag(c *cobra.Command, f *flags) {
+	c.Flags().StringVar(&f.Deployment, "deployment", "", "the deployment: a sequence or an `ID`")
+}
+
+func listFlag(c *cobra.Command, f *flags) {
+	c.Flags().BoolVar(&f.list, "list", false, "show the candidates and change nothing")
+}
+
+func ttyFlag(c *cobra.Command, f *flags) {
+	c.Flags().BoolVar(&f.tty, "tty", false, "give the command a terminal")
+}
+
+func logFlags(c *cobra.Command, f *flags) {
+	c.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on as lines are written")
+	c.Flags().IntVar(&f.tail, "tail", 0, "only the last `lines` of each instance")
+	c.Flags().StringVar(&f.since, "since", "", "only what is younger: a duration such as 10m, or an RFC 3339 `time`")
+}
+
+// sinceInto reads --since.
+func (f *flags) sinceInto(req *component.LogRequest, now time.Time) error {
+	if f.since == "" {
+		return nil
+	}
+	if age, err := time.ParseDuration(f.since); err == nil {
+		req.Since = now.Add(-age)
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, f.since)
+	if err != nil {
+		return &engine.InvalidError{Diags: hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Invalid --since",
+			Detail: "It is " + f.since + ", which is neither a duration such as 10m nor a time such as 2026-01-31T15:04:05Z.",
+		}}}
+	}
+	req.Since = at
+	return nil
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/diag"
+)
+
+// checkHook reports a hook that cannot run here.
+func (s *session) checkHook(h config.Hook) error {
+	switch {
+	case h.Image != "":
+		return &diag.Problem{
+			Summary: "Hooks in an image are not supported yet",
+			Detail:  "Remove `image`, and make sure that the command is there: in a step before this one, or by running deploy-action on the host.",
+		}
+	case h.Identity:
+		return &diag.Problem{
+			Summary: "Hooks with the cloud identity are not supported yet",
+			Detail:  "Remove `identity`. Until then a hook cannot sign in to a cloud.",
+		}
+	case len(h.Command) == 0:
+		return nil // known only when it runs
+	}
+	_, err := s.lookPath(h.Command[0])
+	return err
+}
+
+// runHook runs a hook's command beside the file, in a process group of its
+// own, so that it ends with us.
+func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, step component.Step) error {
+	if len(h.Command) == 0 {
+		return &diag.Problem{Summary: "A hook without a command", Detail: "`command` is an empty list. Name a program and its arguments, or remove the hook."}
+	}
+	path, err := s.lookPath(h.Command[0])
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, h.Command[1:]...)
+	cmd.Dir, cmd.Env = s.project.Dir(), s.childEnviron()
+	cmd.Stdout, cmd.Stderr = step.Output(), step.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 2 * time.Second
+	err = cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
+		return &diag.Problem{
+			Summary: fmt.Sprintf("Hook %q failed", strings.Join(h.Command, " ")),
+			Detail:  fmt.Sprintf("It ended with %v. Its output stands above. To go on in spite of it, say on_failure = \"continue\".", exit),
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("running hook %q: %w", strings.Join(h.Command, " "), err)
+	}
+	return nil
+}
+
+// lookPath finds a program on the PATH of child processes, or at a path beside
+// the file.
+func (s *session) lookPath(program string) (string, error) {
+	if strings.ContainsRune(program, '/') {
+		path := program
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(s.project.Dir(), path)
+		}
+		return path, nil // a hook before may make it
+	}
+	for _, dir := range filepath.SplitList(s.machine.getenv("PATH")) {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	detail := "It is not on the PATH. Install it."
+	if s.machine.runner.Active() {
+		detail = "It is not in the container of this action. Run it in a step before this one: both see the same workspace."
+	}
+	return "", &diag.Problem{Summary: fmt.Sprintf("Command %q not found", program), Detail: detail}
+}

@@ -1,0 +1,61 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/workflow"
+)
+
+// helperVerb is the hidden word that starts a plugin's helper process.
+const helperVerb = "plugin-helper"
+
+// host makes what one operation of a plugin may touch.
+func (s *session) host(app component.App, plugin component.Plugin) (component.Host, func(), error) {
+	temp, err := os.MkdirTemp(s.tempDir, "operation-")
+	if err != nil {
+		return component.Host{}, nil, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	done := func() { _ = os.RemoveAll(temp) } // what is left goes with the session's folder
+	return component.Host{
+		Progress: s.ui,
+		Log:      s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
+		HTTP:     s.http,
+		Getenv:   s.machine.getenv,
+		Environ:  s.childEnviron,
+		TempDir:  temp,
+		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
+		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
+		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
+			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
+			cmd.Env = append(cmd.Env, s.childEnviron()...)
+			return cmd
+		},
+	}, done, nil
+}
+
+// childEnviron is what child processes see of our environment.
+func (s *session) childEnviron() []string { return workflow.ChildEnviron(s.machine.Environ) }
+
+// runHelper is this program as a plugin's helper process.
+func runHelper(ctx context.Context, sys Sys) int {
+	if len(sys.Args) < 3 {
+		return exitInvalid
+	}
+	plugins := sys.plugins()
+	i := slices.IndexFunc(plugins, func(p component.Plugin) bool { return p.Name == sys.Args[2] && p.Helper != nil })
+	if i < 0 {
+		fmt.Fprintf(sys.Stderr, "plugin %q has no helper\n", sys.Args[2])
+		return exitInvalid
+	}
+	if err := plugins[i].Helper(ctx, sys.Args[3:]); err != nil {
+		fmt.Fprintln(sys.Stderr, err)
+		return exitFailed
+	}
+	return exitDone
+}

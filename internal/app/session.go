@@ -1,0 +1,212 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/term"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/ui"
+)
+
+// stateFolder is where a terminal keeps records, beside waypoint.hcl.
+const stateFolder = ".deploy-action"
+
+// sessionOptions are the flags of every verb.
+type sessionOptions struct {
+	workspace, dir, state, reason string
+	variables, varFiles, labels   []string
+	plain, debug, json            bool
+}
+
+// session is one verb's work: everything that is opened for it, wired up.
+type session struct {
+	machine *machine
+	ui      *ui.UI
+	secrets *secret.Set
+	http    *http.Client
+	project *config.Project
+	engine  *engine.Engine
+	tempDir string // removed at the end
+	dataDir string // survives runs on one machine
+	closers []func() error
+
+	problems hcl.Diagnostics           // of the file and its variables
+	results  []engine.Result           // of the verb
+	settle   func(ctx context.Context) // ends what is reported as pending; nil where nothing is
+	uploaded func() map[string]int64   // the state artifacts of this run, by app; nil where there are none
+}
+
+var (
+	_ engine.UI          = (*ui.UI)(nil)
+	_ component.Progress = (*ui.UI)(nil)
+)
+
+// run opens a session, runs the verb in it, and closes it.
+func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int {
+	known := &secret.Set{}
+	m.runner.Secrets = known
+	m.takeInputs(known)
+	s := &session{machine: m, secrets: known, project: &config.Project{}}
+	s.ui = s.newUI(f.session)
+	err := s.open(f.session, v)
+	if s.problems.HasErrors() {
+		err = s.everyProblem(ctx, err)
+	}
+	if err == nil && !v.stateless {
+		err = s.openState(f.session, v)
+	}
+	if err == nil {
+		err = v.run(ctx, s, f, args)
+	}
+	err = errors.Join(err, s.close(ctx, v))
+	s.summarize(v.use, err)
+	return s.exitStatus(ctx, err)
+}
+
+// newUI chooses how the run is shown.
+func (s *session) newUI(o sessionOptions) *ui.UI {
+	m := s.machine
+	options := ui.Options{
+		Out: m.Stdout, Secrets: s.secrets, Now: time.Now, Debug: o.debug,
+		Files: func() map[string]*hcl.File { return s.project.Files() },
+		Dir:   m.Dir,
+	}
+	if m.runner.Active() {
+		options.Runner = m.runner
+		options.Debug = o.debug || m.runner.Debug()
+		options.Color = m.getenv("NO_COLOR") == ""
+	} else if o.json {
+		options.Out = m.Stderr // standard output is for the JSON alone
+	} else if out, ok := m.Stdout.(*os.File); ok && !o.plain && term.IsTerminal(int(out.Fd())) {
+		options.Live = m.getenv("TERM") != "dumb"
+		options.Color = options.Live && m.getenv("NO_COLOR") == ""
+		options.Width, _, _ = term.GetSize(int(out.Fd())) // 0: no limit
+	}
+	return ui.New(options)
+}
+
+// open reads the file and makes the engine, all but its store.
+func (s *session) open(o sessionOptions, v verb) error {
+	if err := s.load(o); err != nil {
+		return err
+	}
+	var err error
+	if s.tempDir, err = os.MkdirTemp(s.machine.getenv("RUNNER_TEMP"), "deploy-action-"); err != nil {
+		return fmt.Errorf("making a temporary folder: %w", err)
+	}
+	s.closers = append(s.closers, func() error { return os.RemoveAll(s.tempDir) })
+	s.dataDir = s.machine.dataDir(s.project.Dir())
+	if s.http, err = s.machine.client(); err != nil {
+		return err
+	}
+	labels, err := pairs("--label", o.labels)
+	if err != nil {
+		return err
+	}
+	workspace := s.workspace(o)
+	scope, diags := s.project.Scope(config.Inputs{
+		Workspace: workspace, Variables: o.variables, VarFiles: s.machine.fromDir(o.varFiles),
+		Environ: s.machine.Environ, Labels: labels, Secrets: s.secrets, TempDir: s.tempDir,
+		GitHub: s.machine.githubObject(),
+	})
+	s.problems = append(s.problems, diags...)
+	if !s.problems.HasErrors() {
+		s.ui.Diagnostics(s.problems) // warnings
+	}
+	s.engine = &engine.Engine{
+		Project: s.project, Scope: scope, Workspace: workspace,
+		Plugins: byName(s.machine.plugins()), UI: s.ui, Secrets: s.secrets,
+		Host: s.host, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
+	}
+	if v.changes {
+		s.engine.Origin = s.machine.origin(o.reason)
+	}
+	s.embed()
+	return nil
+}
+
+// load finds and reads waypoint.hcl.
+func (s *session) load(o sessionOptions) error {
+	dir := s.machine.Dir
+	if o.dir != "" {
+		dir = s.machine.fromDir([]string{o.dir})[0]
+	}
+	path, err := config.Find(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.noFile(dir)
+	}
+	if err != nil {
+		return invalid("Unreadable configuration", err.Error()+". Check the path and its permissions.")
+	}
+	s.project, s.problems = config.Load(path)
+	return nil
+}
+
+// everyProblem joins the problems of the file and its variables with those of
+// all stages, so that an author sees them at once.
+func (s *session) everyProblem(ctx context.Context, opened error) error {
+	problems := s.problems
+	err := opened
+	if opened == nil {
+		err = s.engine.Validate(ctx, engine.Options{})
+	}
+	if more, ok := errors.AsType[*engine.InvalidError](err); ok {
+		problems = append(problems, more.Diags...)
+	}
+	return &engine.InvalidError{Diags: engine.Unique(problems)}
+}
+
+// noFile explains a missing waypoint.hcl.
+func (s *session) noFile(dir string) error {
+	detail := fmt.Sprintf("There is no waypoint.hcl or waypoint.hcl.json in %s, nor in a folder above it. Create one there, or name its folder with --dir.", dir)
+	if s.machine.runner.Active() {
+		detail = "There is no waypoint.hcl in the workspace of this job. Name its folder with the input `dir`."
+		if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {
+			detail = "The workspace of this job is empty, because the repository was not checked out. Add the step `- uses: actions/checkout@v4` before this one."
+		}
+	}
+	return invalid("No waypoint.hcl found", detail)
+}
+
+// workspace returns the chosen workspace: flag over environment over default.
+func (s *session) workspace(o sessionOptions) string {
+	for _, name := range []string{o.workspace, s.machine.getenv("WAYPOINT_WORKSPACE")} {
+		if name != "" {
+			return name
+		}
+	}
+	return "default"
+}
+
+// pairs reads key=value words.
+func pairs(flag string, words []string) (map[string]string, error) {
+	values := map[string]string{}
+	for _, word := range words {
+		key, value, ok := strings.Cut(word, "=")
+		if !ok || key == "" {
+			return nil, invalid(fmt.Sprintf("Invalid %s", flag), fmt.Sprintf("It is %q; the form is key=value.", word))
+		}
+		values[key] = value
+	}
+	return values, nil
+}
+
+func byName(plugins []component.Plugin) map[string]component.Plugin {
+	named := make(map[string]component.Plugin, len(plugins))
+	for _, p := range plugins {
+		named[p.Name] = p
+	}
+	return named
+}
