@@ -1,0 +1,44 @@
+# What the scripts in this folder share. It is sourced, and changes to the
+# repository's root.
+# shellcheck shell=bash
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# headline TEXT... starts a part of the output.
+headline() { printf '\n=== %s\n' "$*"; }
+
+# die TEXT... ends the script with a message.
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# have COMMAND succeeds where the command exists.
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# install_packages NAME... installs Debian packages, with sudo when not root.
+install_packages() {
+	have apt-get || die "this machine has no apt-get; install what these Debian packages hold: $*"
+	local root=()
+	if [[ $(id -u) -ne 0 ]]; then
+		have sudo || die "installing $* needs root or sudo"
+		root=(sudo)
+	fi
+	echo "installing $*"
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q >/dev/null
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@" >/dev/null
+}
+
+# tool NAME ARGS... runs one of the tools of .github/tools.mod.
+tool() { go tool -modfile=.github/tools.mod "$@"; }
+
+# silent TEXT COMMAND... runs a tool that prints what is wrong and may end with
+# status 0 all the same; it must print nothing.
+silent() {
+	local what=$1 output
+	shift
+	output=$("$@" 2>&1) || { printf '%s\n' "$output" && die "$what"; }
+	[[ -z $output ]] || { printf '%s\n' "$output" && die "$what"; }
+}
+
+have go || die "Go is missing; go.mod names the version: https://go.dev/dl/"
