@@ -40,7 +40,7 @@ type fakeEngine struct {
 	images     map[string]string // IDs by the names they are known by
 	registry   map[string]string // what a pull finds, likewise
 	containers map[string]*fakeContainer
-	execs      map[string][]string
+	execs      map[string]container.ExecCreateRequest
 	made       int
 	pulls      []string // logins, encoded, of the pulls
 }
@@ -66,7 +66,7 @@ func newFakeEngine(t *testing.T, calls *plugintest.Calls) (f *fakeEngine, host s
 		images:     map[string]string{"registry.test/web:v1": "sha256:1111"},
 		registry:   map[string]string{},
 		containers: map[string]*fakeContainer{},
-		execs:      map[string][]string{},
+		execs:      map[string]container.ExecCreateRequest{},
 	}
 	routes := f.routes()
 	versioned := http.StripPrefix("/v1.41", routes)
@@ -305,14 +305,15 @@ func (f *fakeEngine) exec(w http.ResponseWriter, r *http.Request, _ *fakeContain
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id := fmt.Sprintf("e%d", len(f.execs))
-	f.execs[id] = req.Cmd
+	f.execs[id] = req
 	return reply(w, http.StatusCreated, container.ExecCreateResponse{ID: id})
 }
 
 // execStart writes the command back on stdout.
 func (f *fakeEngine) execStart(w http.ResponseWriter, r *http.Request) error {
 	f.mu.Lock()
-	text := strings.Join(f.execs[r.PathValue("id")], " ")
+	command := f.execs[r.PathValue("id")]
+	text := strings.Join(command.Cmd, " ")
 	f.mu.Unlock()
 	w.Header().Set("Connection", "Upgrade")
 	w.Header().Set("Upgrade", "tcp")
@@ -323,7 +324,10 @@ func (f *fakeEngine) execStart(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer conn.Close()
 	header := [8]byte{0: byte(stdcopy.Stdout), 7: byte(len(text))}
-	_, err = conn.Write(append(header[:], text...))
+	if _, err := conn.Write(append(header[:], text...)); err != nil || !command.AttachStdin {
+		return err
+	}
+	_, err = io.Copy(io.Discard, conn) // closing on unread input would reset the connection
 	return err
 }
 
@@ -332,7 +336,7 @@ func (f *fakeEngine) execInspect(w http.ResponseWriter, r *http.Request) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	status := 0
-	if slices.Equal(f.execs[r.PathValue("id")], []string{"false"}) {
+	if slices.Equal(f.execs[r.PathValue("id")].Cmd, []string{"false"}) {
 		status = 1
 	}
 	return reply(w, http.StatusOK, container.ExecInspectResponse{ExitCode: &status})

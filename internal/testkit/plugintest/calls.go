@@ -52,6 +52,7 @@ type Calls struct {
 	count  int      // calls since arm
 	strike strike
 	struck bool
+	ended  bool // the context was cancelled
 	cancel context.CancelFunc
 }
 
@@ -71,21 +72,29 @@ func (c *Calls) do(ctx context.Context, name string, write bool, call func() err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	apply, err := c.enter(name, write)
+	apply, err := c.enter(ctx, name, write)
 	if apply {
 		if callErr := call(); err == nil {
 			return callErr
 		}
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, errKilled) {
-		c.cancel()
+		c.end()
 	}
 	return err
 }
 
+// end ends the context of the trial.
+func (c *Calls) end() {
+	c.cancel()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
 // enter counts a call. It says whether the call takes effect, and the error
 // that hides its answer, if any.
-func (c *Calls) enter(name string, write bool) (apply bool, err error) {
+func (c *Calls) enter(ctx context.Context, name string, write bool) (apply bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.struck {
@@ -93,7 +102,10 @@ func (c *Calls) enter(name string, write bool) (apply bool, err error) {
 		case killed:
 			return false, errKilled
 		case cancelled:
-			c.late = append(c.late, name)
+			// A concurrent call may come while the struck one is being made.
+			if c.ended && ctx.Err() == nil {
+				c.late = append(c.late, name)
+			}
 			return false, context.Canceled
 		}
 	}
@@ -118,7 +130,7 @@ func (c *Calls) arm(ctx context.Context, s strike) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count, c.strike, c.struck, c.cancel, c.late = 0, s, false, cancel, nil
+	c.count, c.strike, c.struck, c.ended, c.cancel, c.late = 0, s, false, false, cancel, nil
 	return ctx
 }
 
