@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,14 +107,25 @@ func (s *session) setOutputs(results []engine.Result) error {
 		"image":         func(r engine.Result) any { return r.Image },
 		"digest":        func(r engine.Result) any { return r.Digest },
 		"deployment-id": func(r engine.Result) any { return r.Deployment },
-		"sequence":      func(r engine.Result) any { return r.Sequence },
-		"plan":          func(r engine.Result) any { return r.Plan },
-		"result":        func(r engine.Result) any { return resultJSON(r) },
+		"sequence":      func(r engine.Result) any { return number(r.Sequence) },
+		"plan": func(r engine.Result) any {
+			if r.Plan.Changes == nil {
+				return "" // another verb
+			}
+			return r.Plan
+		},
+		"result": func(r engine.Result) any { return resultJSON(r) },
+	}
+	if !slices.ContainsFunc(results, func(r engine.Result) bool { return len(r.Plan.Changes) > 0 }) {
+		delete(fields, "plan") // only the verb plan makes one
 	}
 	for name, field := range fields {
 		value, err := outputValue(results, field)
 		if err != nil {
 			return err
+		}
+		if value == "" {
+			continue
 		}
 		if err := s.machine.runner.SetOutput(name, value); err != nil {
 			return err
@@ -122,7 +134,16 @@ func (s *session) setOutputs(results []engine.Result) error {
 	return nil
 }
 
-// setArtifactOutput hands on which artifact holds the state.
+// number is a sequence as an output: nothing where there is none.
+func number(sequence int) string {
+	if sequence == 0 {
+		return ""
+	}
+	return strconv.Itoa(sequence)
+}
+
+// setArtifactOutput hands on which artifact holds the state, in the same form
+// as the other outputs.
 func (s *session) setArtifactOutput() error {
 	if s.uploaded == nil || s.machine.getenv("GITHUB_OUTPUT") == "" {
 		return nil
@@ -131,8 +152,8 @@ func (s *session) setArtifactOutput() error {
 	if len(uploaded) == 0 {
 		return nil
 	}
-	if len(uploaded) == 1 && len(s.project.Apps()) == 1 {
-		for _, id := range uploaded {
+	if len(s.results) == 1 {
+		if id, ok := uploaded[s.results[0].App]; ok {
 			return s.machine.runner.SetOutput("state-artifact-id", strconv.FormatInt(id, 10))
 		}
 	}

@@ -103,7 +103,7 @@ func (s *session) open(o sessionOptions, v verb) error {
 		return err
 	}
 	var err error
-	if s.tempDir, err = os.MkdirTemp(s.machine.getenv("RUNNER_TEMP"), "deploy-action-"); err != nil {
+	if s.tempDir, err = os.MkdirTemp("", "deploy-action-"); err != nil {
 		return fmt.Errorf("making a temporary folder: %w", err)
 	}
 	s.closers = append(s.closers, func() error { return os.RemoveAll(s.tempDir) })

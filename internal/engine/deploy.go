@@ -25,6 +25,7 @@ func (r *run) deploy(ctx context.Context) error {
 	op := r.begin(stageDeploy, r.app.Deploy)
 	op.record.Parent, op.record.Digest = r.artifactRecord, digestOf(r.artifact)
 	op.record.Deployment = r.deploymentID(op.record.Digest)
+	r.result.Deployment, r.result.Sequence = op.record.Deployment, op.record.Sequence
 	if op.record.Config, err = r.app.Deploy.Record(r.scope, r.platform.Config()); err != nil {
 		return op.locate(err)
 	}

@@ -115,15 +115,15 @@ func (r *run) failure(ctx context.Context, err error) *Failure {
 	}
 	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, diagnose(err)
 	if released, ok := r.history.released(); ok {
-		f.Serving = fmt.Sprintf("release %d (deployment %s) still serves users", released.Sequence, released.Deployment)
+		f.Serving = fmt.Sprintf("release %d, of deployment %s", released.Sequence, released.Deployment)
 		if released.URL != "" {
-			f.Serving += " at " + released.URL
+			f.Serving += ", at " + released.URL
 		}
 	} else {
-		f.Serving = "nothing is released in this workspace"
+		f.Serving = "nothing, for nothing is released in this workspace"
 	}
 	if ctx.Err() != nil {
-		f.Next = "The run was cancelled. The next `up` adopts or removes what it left."
+		f.Next = "run `up` again; it adopts or removes what this cancelled run left"
 	}
 	return f
 }
@@ -137,9 +137,11 @@ func (e *Engine) showFailure(f *Failure) {
 			e.UI.Print("  %s", line.Text)
 		}
 	}
-	for _, line := range []string{f.Serving, f.Left, f.Next} {
-		if line != "" {
-			e.UI.Print("%s", line)
+	for _, line := range []struct{ label, text string }{
+		{"Serves users now", f.Serving}, {"Left behind", f.Left}, {"Next step", f.Next},
+	} {
+		if line.text != "" {
+			e.UI.Print("%s: %s.", line.label, line.text)
 		}
 	}
 }
