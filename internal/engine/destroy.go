@@ -65,7 +65,7 @@ func (r *run) destroyOne(ctx context.Context, ref string) error {
 		return invalid(fmt.Sprintf("Deployment %q is released", ref),
 			"Users are served by it. Release another one first, or run `destroy` without --deployment to remove the whole app.")
 	}
-	return r.destroyDeployment(ctx, record, "was named")
+	return r.destroyDeployment(ctx, record)
 }
 
 // destroyAll removes the release, the deployments, what else the platform
@@ -86,7 +86,7 @@ func (r *run) destroyAll(ctx context.Context) error {
 			continue
 		}
 		superseded[generation] = true
-		errs = append(errs, r.destroyDeployment(ctx, record, "leaves with its app"))
+		errs = append(errs, r.destroyDeployment(ctx, record))
 	}
 	errs = append(errs, r.destroyRest(ctx))
 	return errors.Join(errs...)
@@ -159,9 +159,7 @@ func (r *run) destroyFound(ctx context.Context, platform component.AnyPlatform) 
 	var errs []error
 	for _, target := range found {
 		r.result.Outcome = Changed
-		errs = append(errs, r.UI.Step(ctx, fmt.Sprintf("Destroying deployment %s, which no record names", target.ID), func(ctx context.Context, _ component.Step) error {
-			return platform.Destroy(ctx, target)
-		}))
+		errs = append(errs, platform.Destroy(ctx, target))
 	}
 	return errors.Join(errs...)
 }

@@ -74,7 +74,7 @@ func (r *run) recover(ctx context.Context, record *state.Record) error {
 // and no failure: the record stays, so prune tries again.
 func (r *run) removeLeftovers(ctx context.Context, left []state.Record) error {
 	for _, record := range left {
-		if err := r.destroyDeployment(ctx, record, "was interrupted"); err != nil {
+		if err := r.destroyDeployment(ctx, record); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -39,7 +38,7 @@ func (r *run) pruneAfter(ctx context.Context) error {
 func (r *run) prune(ctx context.Context) error {
 	var errs []error
 	for _, record := range r.prunable() {
-		err := r.destroyDeployment(ctx, record, "is not needed any more")
+		err := r.destroyDeployment(ctx, record)
 		if errors.Is(err, errNoPlugin) {
 			r.UI.Print("Deployment %s stays: %v.", record.Deployment, err)
 			continue
@@ -100,7 +99,7 @@ func (r *run) generation(record state.Record) string {
 
 // destroyDeployment removes one deployment from its platform and then records
 // that it is gone.
-func (r *run) destroyDeployment(ctx context.Context, record state.Record, why string) error {
+func (r *run) destroyDeployment(ctx context.Context, record state.Record) error {
 	if len(record.Result) == 0 { // nothing was made
 		return r.markDestroyed(ctx, record)
 	}
@@ -113,11 +112,7 @@ func (r *run) destroyDeployment(ctx context.Context, record state.Record, why st
 		return err
 	}
 	defer done()
-	title := fmt.Sprintf("Destroying deployment %d (%s), which %s", record.Sequence, record.Deployment, why)
-	err = r.UI.Step(ctx, title, func(ctx context.Context, _ component.Step) error {
-		return platform.Destroy(ctx, target)
-	})
-	if err != nil {
+	if err := platform.Destroy(ctx, target); err != nil {
 		return fmt.Errorf("destroying deployment %s: %w", record.Deployment, err)
 	}
 	r.result.Outcome = Changed

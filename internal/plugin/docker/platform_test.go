@@ -244,7 +244,7 @@ func TestProblems(t *testing.T) {
 			run: func(c *fakeContainer) {
 				c.state = container.State{Status: container.StateExited, ExitCode: 137, OOMKilled: true}
 			},
-			summary: "Container stopped", detail: "ended with status 137, out of memory. It must keep running. Give it more memory with resources.\n\nThe last it wrote:\n  started\n  a warning", made: true,
+			summary: "Container stopped", detail: "ended with status 137, out of memory. It must keep running. Give it more memory with resources.", made: true,
 		},
 		"unhealthy": {
 			run: func(c *fakeContainer) {

@@ -85,7 +85,7 @@ type wait struct {
 // look reports whether the container serves by now.
 func (w *wait) look(ctx context.Context, c *container.InspectResponse) (done bool, err error) {
 	if !c.State.Running {
-		return false, w.platform.ended(ctx, c)
+		return false, ended(c)
 	}
 	if health := c.State.Health; health != nil && health.Status != container.NoHealthcheck {
 		switch health.Status {
@@ -146,21 +146,11 @@ func unhealthy(health *container.Health) error {
 	return &diag.Problem{Summary: "Container is not healthy", Detail: detail}
 }
 
-// ended says why a container stopped, with the last it wrote.
-func (p *platform) ended(ctx context.Context, c *container.InspectResponse) error {
+// ended says why a container stopped. What it wrote is asked for by the engine.
+func ended(c *container.InspectResponse) error {
 	detail := fmt.Sprintf("The container %s %s. It must keep running.", strings.TrimPrefix(c.Name, "/"), howItEnded(c.State))
 	if c.State.OOMKilled {
 		detail += " Give it more memory with resources."
-	}
-	var lines []string
-	for line, err := range p.lines(ctx, c.ID, component.LogRequest{Tail: 10}) {
-		if err != nil {
-			break // the status alone is worth saying
-		}
-		lines = append(lines, line.Text)
-	}
-	if len(lines) > 0 {
-		detail += "\n\nThe last it wrote:\n  " + strings.Join(lines, "\n  ")
 	}
 	return &diag.Problem{Summary: "Container stopped", Detail: detail}
 }
