@@ -247,3 +247,35 @@ func TestLoad(t *testing.T) {
 		t.Errorf("Load of a release = %v, %v", r, err)
 	}
 }
+
+// TestDynamic opens components whose types are known only when they run: they
+// are used as they are, and their configuration has no Go type.
+func TestDynamic(t *testing.T) {
+	t.Parallel()
+	typed, _, err := releases().Open(component.Host{}, named("web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Not started"}}
+	r := component.DynamicReleaser(func(component.Host, component.Decode) (component.AnyReleaser, hcl.Diagnostics, error) {
+		return typed, nil, nil
+	}, func(raw json.RawMessage) (component.Release, error) { return release{string(raw)}, nil })
+	g := component.DynamicRegistry(func(component.Host, component.Decode) (component.AnyRegistry, hcl.Diagnostics, error) {
+		return nil, refused, nil
+	})
+	if r.Config() != nil || g.Config() != nil {
+		t.Errorf("Config() = %v, %v, want none", r.Config(), g.Config())
+	}
+	if opened, _, err := r.Open(component.Host{}, named("web")); opened != typed || err != nil {
+		t.Errorf("Open = %v, %v, want the releaser itself", opened, err)
+	}
+	if _, diags, _ := g.Open(component.Host{}, named("web")); !diags.HasErrors() {
+		t.Error("Open of a registry that does not start has no diagnostics")
+	}
+	if loaded, err := r.Load(json.RawMessage("g")); loaded != (release{"g"}) || err != nil {
+		t.Errorf("Load = %v, %v", loaded, err)
+	}
+	if err := component.Chain(builds[artifact.Files](), g, deploys[artifact.Image, plain](), r); err != nil {
+		t.Errorf("Chain of components that are known when they run: %v", err)
+	}
+}

@@ -59,7 +59,9 @@ type Platform[A artifact.Artifact, D Deployment] interface {
 	DestroyShared(ctx context.Context, app App) error
 }
 
-// Target is an existing deployment as the engine knows it.
+// Target is an existing deployment as the engine knows it. Deployment is zero
+// where the record of a run that died does not hold it: then the ID alone says
+// what is meant.
 type Target[D any] struct {
 	App        App
 	ID         string
@@ -76,7 +78,7 @@ type DeployRequest[A artifact.Artifact] struct {
 // DeployInput is the untyped part of a [DeployRequest]; erasure copies it whole.
 type DeployInput struct {
 	App      App
-	ID       string // a DNS label of at most 30 characters, new for each deployment
+	ID       string // a DNS label of at most 30 characters, new for each deployment; made up in a plan
 	Sequence int
 	Env      map[string]Setting   // by variable name
 	Files    map[string]Setting   // by path; a platform that cannot deliver files returns a Problem in Plan
@@ -109,7 +111,9 @@ type Deployment interface {
 
 	// Generation names the object that deploys update in place, or is "" for
 	// a deployment of its own. Of several deployments with the same generation
-	// only the newest exists: the others are never destroyed, only superseded.
+	// the newest that was released is what the object holds, and a newer one
+	// until it is released or has failed. No prune destroys any of them while
+	// one lives; they are superseded.
 	Generation() string
 }
 

@@ -25,7 +25,13 @@ type Releaser[D Deployment, R Release] interface {
 type ReleaseRequest[D Deployment] struct {
 	Target  Target[D]
 	Planned bool // in a plan of up: Target.Deployment is zero, for it does not exist yet
-	Percent int  // share of the traffic, 1 to 100; below 100 a releaser without weights returns errors.ErrUnsupported, from Plan already
+
+	// Percent is the share of the traffic, 1 to 100; the rest stays with what
+	// serves now. Below 100 a releaser without weights returns
+	// errors.ErrUnsupported, from Plan already. A first step is undone by
+	// releasing the former target at 100, so that one must stay reachable
+	// until the new one has it all.
+	Percent int
 }
 
 // Release is what a releaser must remember, under the rules of [Deployment].
