@@ -31,6 +31,8 @@ type run struct {
 	stage   string // the one that is running
 	result  Result
 
+	informed bool // history was read
+
 	artifact       artifact.Artifact // what the last of build and push made
 	artifactRecord string            // ID of its record
 	target         component.Target[component.Deployment]

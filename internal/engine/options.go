@@ -73,6 +73,7 @@ func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(cont
 		if r.history, err = e.history(ctx, p.app.Name); err != nil {
 			return &InvalidError{diag.Locate(err, nil, hcl.Range{})}
 		}
+		r.informed = true
 		return work(ctx, r)
 	})
 	if err != nil {
@@ -113,13 +114,13 @@ func (r *run) failure(ctx context.Context, err error) *Failure {
 	if f == nil {
 		f = &Failure{}
 	}
-	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, diagnose(err)
+	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, Unique(diagnose(err))
 	if released, ok := r.history.released(); ok {
 		f.Serving = fmt.Sprintf("release %d, of deployment %s", released.Sequence, released.Deployment)
 		if released.URL != "" {
 			f.Serving += ", at " + released.URL
 		}
-	} else {
+	} else if r.informed {
 		f.Serving = "nothing, for nothing is released in this workspace"
 	}
 	if ctx.Err() != nil {

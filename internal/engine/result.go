@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -55,9 +56,14 @@ type Failure struct {
 	Logs    []component.LogLine // the last lines of the failing workload
 }
 
-// Error implements error.
+// Error implements error. It names no file, for it is read far from it: in
+// outputs and in JSON.
 func (f *Failure) Error() string {
-	return fmt.Sprintf("%s of %s: %s", f.Stage, f.App, f.Diags.Error())
+	causes := make([]string, len(f.Diags))
+	for i, d := range f.Diags {
+		causes[i] = strings.TrimSuffix(d.Summary+": "+d.Detail, ": ")
+	}
+	return fmt.Sprintf("%s of %s: %s", f.Stage, f.App, strings.Join(causes, "; "))
 }
 
 // Unwrap returns the cause.

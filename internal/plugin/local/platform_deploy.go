@@ -195,7 +195,7 @@ func supervisorOf(at home) (supervisorState, error) {
 func endedProblem(c card, state supervisorState) error {
 	return &diag.Problem{
 		Summary: "The app ended before it served",
-		Detail: fmt.Sprintf("The process of deployment %s did not stay: %s. Correct the app, or what it needs to start, and deploy again.",
+		Detail: fmt.Sprintf("The process of deployment %s did not stay (%s). Correct the app, or what it needs to start, and deploy again.",
 			c.Deployment, state.Message),
 	}
 }

@@ -171,9 +171,7 @@ func (s *supervisor) once(ctx context.Context) (end string, err error) {
 	if !s.state.Rung.ownProcesses() {
 		leftovers(s.card.Mark)
 	}
-	for _, writer := range output {
-		writer.flush()
-	}
+	output.flush()
 	return "ended: " + cmd.ProcessState.String(), nil
 }
 
@@ -184,7 +182,7 @@ func (*supervisor) signal(cmd *exec.Cmd, sig syscall.Signal) {
 
 // start starts the app on the best rung that this machine permits, and keeps
 // to that one.
-func (s *supervisor) start() (*exec.Cmd, []*lineWriter, error) {
+func (s *supervisor) start() (*exec.Cmd, *lineWriter, error) {
 	candidates := rungs()
 	if s.state.Rung != "" {
 		candidates = []rung{s.state.Rung}
@@ -193,10 +191,10 @@ func (s *supervisor) start() (*exec.Cmd, []*lineWriter, error) {
 	for _, candidate := range candidates {
 		box := s.spec.Sandbox
 		box.Rung = candidate
-		output := []*lineWriter{{log: s.log}, {log: s.log}}
+		output := &lineWriter{log: s.log} // one for both streams keeps their lines in order
 		cmd := s.self(verbEnter)
 		cmd.Dir = filepath.Dir(box.Root)
-		cmd.Stdout, cmd.Stderr = output[0], output[1]
+		cmd.Stdout, cmd.Stderr = output, output
 		cmd.WaitDelay = outputWait
 		notes, err := box.start(cmd)
 		if refused, ok := errors.AsType[*isolationError](err); ok {
