@@ -45,7 +45,6 @@ type operation struct {
 	stage  *config.Stage // nil where the file has no block for it
 	plugin component.Plugin
 	record state.Record
-	failed *Failure // what the body knows of its failure, beside the error
 }
 
 // step is an operation, or one of the layers around it.
@@ -264,12 +263,10 @@ func unjoin(err error) []error {
 
 // firstLine is an error as a record's message.
 func firstLine(err error) string {
-	for _, d := range diagnose(err) {
-		if d.Detail == "" {
-			return d.Summary
-		}
-		line, _, _ := strings.Cut(d.Detail, "\n")
-		return d.Summary + ": " + line
+	diags := diagnose(err)
+	if len(diags) == 0 {
+		return err.Error()
 	}
-	return err.Error()
+	detail, _, _ := strings.Cut(diags[0].Detail, "\n")
+	return strings.TrimSuffix(diags[0].Summary+": "+detail, ": ")
 }

@@ -157,7 +157,7 @@ func executeInside(t *testing.T, tr *trial, target component.Target[component.De
 func failing(t *testing.T, engine *servers.DockerEngine, image artifact.Image) {
 	tr := newRealTrial(t, engine, image, `command = ["sh", "-c", "echo the reason; exit 3"]`)
 	d, err := tr.platform.Deploy(t.Context(), tr.request)
-	wantProblem(t, err, "Container stopped", "", "the reason")
+	wantProblem(t, err, "Container stopped", "", "status 3")
 	if d == nil {
 		t.Fatal("Deploy() returns no deployment beside the error")
 	}
@@ -167,12 +167,12 @@ func failing(t *testing.T, engine *servers.DockerEngine, image artifact.Image) {
 	}
 }
 
-func healthCheck(t *testing.T, engine *servers.DockerEngine, image artifact.Image) {
+func healthCheck(t *testing.T, engine *servers.DockerEngine, _ artifact.Image) {
 	img := rebuild(t, engine, func(c v1.Config) v1.Config {
 		c.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "test", "-e", "/healthy"}, Interval: time.Second, Retries: 3}
 		return c
 	})
-	image = load(t, engine, img, "local/checked:1")
+	image := load(t, engine, img, "local/checked:1")
 	newRealTrial(t, engine, image, serveAfter("sleep 1; touch /healthy; PORT=1234")).deploy(t)
 	sick := newRealTrial(t, engine, image, serveAfter(""))
 	_, err := sick.platform.Deploy(t.Context(), sick.request)

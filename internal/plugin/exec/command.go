@@ -40,7 +40,9 @@ func (c command) run(ctx context.Context, environ []string, out io.Writer) error
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = grace
 
-	err := start(cmd)
+	ended := make(chan struct{})
+	defer close(ended)
+	err := start(cmd, ended)
 	if err != nil {
 		return fmt.Errorf("starting %q: %w", c.argv[0], err)
 	}

@@ -5,5 +5,6 @@ package exec
 import "os/exec"
 
 // start starts cmd. Other systems than Linux have no promise to give up
-// privileges; runners that deploy from a container are Linux.
-func start(cmd *exec.Cmd) error { return cmd.Start() }
+// privileges, nor to end with us; runners that deploy from a container are
+// Linux.
+func start(cmd *exec.Cmd, _ <-chan struct{}) error { return cmd.Start() }

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -107,9 +108,7 @@ func complete(schema string, values map[string]any) map[string]any {
 		return values
 	}
 	full, _ := sample(d.schemas[schema].Value).(map[string]any)
-	for name, value := range values {
-		full[name] = value
-	}
+	maps.Copy(full, values)
 	return full
 }
 

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -111,9 +112,7 @@ func (f *Fake) Violations() []string {
 // ServeHTTP implements [http.Handler].
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := f.answer(r)
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	// The reader may have gone; there is nobody left to tell.
 	_, _ = w.Write(answer.Body.Bytes())
@@ -149,9 +148,7 @@ func (f *Fake) answer(r *http.Request) *httptest.ResponseRecorder {
 	defer f.mu.Unlock()
 	switch refusal := f.refusal(r); {
 	case refusal != nil:
-		for name, values := range refusal.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), refusal.Header)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(refusal.Status)
 		fmt.Fprint(w, refusal.Body)
