@@ -27,7 +27,9 @@ func (u *UI) plan(app string, p component.Plan) []string {
 	lines := []string{u.paint(bold, app)}
 	widest := 0
 	for _, c := range p.Changes {
-		widest = max(widest, len([]rune(oneLine(c.Subject))))
+		if c.Action != component.Keep {
+			widest = max(widest, len([]rune(oneLine(c.Subject))))
+		}
 	}
 	var counts []string
 	changed := false
