@@ -119,39 +119,63 @@ type verb struct {
 }
 
 var verbs = []verb{
-	{use: "up", short: "Build, push, deploy and release", changes: true,
+	{
+		use: "up", short: "Build, push, deploy and release", changes: true,
 		flags: []func(*cobra.Command, *flags){pruneFlags},
-		run:   operate((*engine.Engine).Up)},
-	{use: "build", short: "Build and push", changes: true,
+		run:   operate((*engine.Engine).Up),
+	},
+	{
+		use: "build", short: "Build and push", changes: true,
 		flags: []func(*cobra.Command, *flags){pushFlag},
-		run:   operate((*engine.Engine).Build)},
-	{use: "deploy", short: "Deploy the newest pushed artifact and release it", changes: true,
+		run:   operate((*engine.Engine).Build),
+	},
+	{
+		use: "deploy", short: "Deploy the newest pushed artifact and release it", changes: true,
 		flags: []func(*cobra.Command, *flags){artifactFlags, releaseFlag, pruneFlags},
-		run:   operate((*engine.Engine).Deploy)},
-	{use: "release", short: "Release the newest deployment", changes: true,
+		run:   operate((*engine.Engine).Deploy),
+	},
+	{
+		use: "release", short: "Release the newest deployment", changes: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag, pruneFlags},
-		run:   operate((*engine.Engine).Release)},
-	{use: "plan", short: "Show what up would change, and change nothing",
-		run: operate((*engine.Engine).Plan)},
-	{use: "rollback", short: "Release an earlier deployment", changes: true,
+		run:   operate((*engine.Engine).Release),
+	},
+	{
+		use: "plan", short: "Show what up would change, and change nothing",
+		run: operate((*engine.Engine).Plan),
+	},
+	{
+		use: "rollback", short: "Release an earlier deployment", changes: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
-		run:   rollback},
-	{use: "status", short: "Show the health of every deployment",
-		run: showStatus},
-	{use: "logs", short: "Show what a deployment writes",
+		run:   rollback,
+	},
+	{
+		use: "status", short: "Show the health of every deployment",
+		run: showStatus,
+	},
+	{
+		use: "logs", short: "Show what a deployment writes",
 		flags: []func(*cobra.Command, *flags){deploymentFlag, logFlags},
-		run:   showLogs},
-	{use: "exec APP -- COMMAND…", short: "Run a command in a deployment", args: cobra.MinimumNArgs(2),
+		run:   showLogs,
+	},
+	{
+		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", args: cobra.MinimumNArgs(2),
 		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
-		run:   runExec},
-	{use: "prune", short: "Destroy old deployments", changes: true,
+		run:   runExec,
+	},
+	{
+		use: "prune", short: "Destroy old deployments", changes: true,
 		flags: []func(*cobra.Command, *flags){pruneFlags},
-		run:   operate((*engine.Engine).Prune)},
-	{use: "destroy", short: "Destroy everything of the apps in a workspace", changes: true,
+		run:   operate((*engine.Engine).Prune),
+	},
+	{
+		use: "destroy", short: "Destroy everything of the apps in a workspace", changes: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag},
-		run:   operate((*engine.Engine).Destroy)},
-	{use: "validate", short: "Check waypoint.hcl", stateless: true,
-		run: validate},
+		run:   operate((*engine.Engine).Destroy),
+	},
+	{
+		use: "validate", short: "Check waypoint.hcl", stateless: true,
+		run: validate,
+	},
 	{use: "version", short: "Print the version"},
 	{use: postVerb, hidden: true},
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +38,8 @@ func (s *session) checkHook(h config.Hook) error {
 }
 
 // runHook runs a hook's command beside the file, in a process group of its
-// own, so that it ends with us.
+// own, so that it ends with us. When we are killed, the command is killed too,
+// but not what it has started.
 func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, step component.Step) error {
 	if len(h.Command) == 0 {
 		return &diag.Problem{Summary: "A hook without a command", Detail: "`command` is an empty list. Name a program and its arguments, or remove the hook."}
@@ -49,10 +51,10 @@ func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, s
 	cmd := exec.CommandContext(ctx, path, h.Command[1:]...)
 	cmd.Dir, cmd.Env = s.project.Dir(), s.childEnviron()
 	cmd.Stdout, cmd.Stderr = step.Output(), step.Output()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = groupOfItsOwn()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
-	err = cmd.Run()
+	err = runGroup(ctx, cmd)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
 		return &diag.Problem{
 			Summary: fmt.Sprintf("Hook %q failed", strings.Join(h.Command, " ")),
@@ -63,6 +65,23 @@ func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, s
 		return fmt.Errorf("running hook %q: %w", strings.Join(h.Command, " "), err)
 	}
 	return nil
+}
+
+// runGroup runs a command that leads a process group. Once ctx has ended
+// nothing of the group is left.
+func runGroup(ctx context.Context, cmd *exec.Cmd) error {
+	ended := make(chan error)
+	go func() {
+		// The kernel kills the command with the thread that started it, so
+		// that thread stays until the command has ended.
+		runtime.LockOSThread()
+		ended <- cmd.Run()
+	}()
+	err := <-ended
+	if ctx.Err() != nil && cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // most often all are gone
+	}
+	return err
 }
 
 // lookPath finds a program on the PATH of child processes, or at a path beside

@@ -23,3 +23,9 @@ func Isolate() error {
 	}
 	return nil
 }
+
+// groupOfItsOwn makes a child the leader of a process group, which the kernel
+// kills when the thread that started it ends.
+func groupOfItsOwn() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}

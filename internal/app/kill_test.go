@@ -1,10 +1,16 @@
 package app_test
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/retry"
 )
 
 // exitKilled is how a process ends that SIGKILL ended.
@@ -16,6 +22,20 @@ func statusAfter(sig syscall.Signal) int {
 		return exitKilled
 	}
 	return 130
+}
+
+// checkCut checks how a run ended that got sig after so many lines. One that
+// had nothing left to do may have done it.
+func (s *site) checkCut(lines int, sig syscall.Signal, what string, status int, output string) {
+	s.t.Helper()
+	printed := strings.Count(output, "\n")
+	if printed < lines {
+		s.t.Fatalf("%s: the run ended before, with exit status %d\n%s", what, status, output)
+	}
+	done := status == 0 && sig != syscall.SIGKILL && printed-lines <= 1
+	if want := statusAfter(sig); status != want && !done {
+		s.t.Errorf("%s: exit status %d, want %d\n%s", what, status, want, output)
+	}
 }
 
 // A run that is killed after any line of its output loses no record and leaves
@@ -41,9 +61,9 @@ func TestInterruptedAtSomeSteps(t *testing.T) {
 	}{
 		{"web: build", syscall.SIGINT},
 		{"web: deploy", syscall.SIGTERM},
-		{"start process", syscall.SIGINT},
+		{"Starting process", syscall.SIGINT},
 		{"web: release", syscall.SIGINT},
-		{"Destroying deployment", syscall.SIGTERM},
+		{"web: prune", syscall.SIGTERM},
 	} {
 		s.cut(lineWith(t, lines, c.step), c.sig, c.step)
 	}
@@ -53,24 +73,25 @@ func TestInterruptedAtSomeSteps(t *testing.T) {
 // Where nothing was released yet, the next up makes the first release.
 func TestFirstUpKilled(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"start process", "web: release", "switch the front"} {
+	lines := firstUp(t)
+	for _, step := range []string{"Starting process", "web: release", "Switching the front"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
-			s.cut(firstLineWith(t, step), syscall.SIGKILL, step)
+			s.cut(lineWith(t, lines, step), syscall.SIGKILL, step)
 			s.destroy()
 		})
 	}
 }
 
-// firstUp is what the first up of a site prints, as far as it matters where it
-// is cut.
-var firstUp = []string{
-	"web: build", "Building image", "web: push", "Pushing to the embedded registry", "web: deploy",
-	"unpack", "start process", "wait until it serves", "web: release", "switch the front", "web: http",
+// firstUp returns the lines that the first up of a site prints.
+func firstUp(t *testing.T) []string {
+	t.Helper()
+	s := newSite(t)
+	lines := strings.Split(strings.TrimSpace(s.succeeds("up")), "\n")
+	s.destroy()
+	return lines
 }
-
-func firstLineWith(t *testing.T, text string) int { return lineWith(t, firstUp, text) }
 
 // lineWith returns the number of the first line that contains text.
 func lineWith(t *testing.T, lines []string, text string) int {
@@ -89,12 +110,71 @@ func lineWith(t *testing.T, lines []string, text string) int {
 func (s *site) cut(lines int, sig syscall.Signal, where string) {
 	s.t.Helper()
 	before := s.records()
+	what := fmt.Sprintf("%v after %q", sig, where)
 	status, output := s.run(signalAfter(lines, sig), "up")
-	if strings.Count(output, "\n") < lines {
-		s.t.Fatalf("up ended before line %d (%s): exit status %d\n%s", lines, where, status, output)
+	s.checkCut(lines, sig, what, status, output)
+	s.heals(before, what)
+}
+
+// Commands that configuration names end with the run, however that ends, and
+// take their own children along where the run can still see to it.
+func TestCommandsEndWithTheRun(t *testing.T) {
+	t.Parallel()
+	commands := map[string]string{
+		"hook": `
+    hook {
+      when    = "before"
+      command = ["sh", "command.sh", "DIR"]
+    }
+    use "null" {}`,
+		"exec": `
+    use "exec" {
+      command = ["sh", "command.sh", "DIR"]
+    }`,
 	}
-	if want := statusAfter(sig); status != want {
-		s.t.Errorf("%v after %q: exit status %d, want %d\n%s", sig, where, status, want, output)
+	const forever = "echo > started\nwhile :; do sleep 1; done\n"
+	scripts := map[syscall.Signal]string{
+		syscall.SIGINT:  "trap '' INT TERM\n(exec sh child.sh \"$1\") &\n" + forever,
+		syscall.SIGKILL: forever,
 	}
-	s.heals(before, fmt.Sprintf("%v after %q", sig, where))
+	for kind, block := range commands {
+		for sig, script := range scripts {
+			t.Run(kind+", "+sig.String(), func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t)
+				s.write("waypoint.hcl", fmt.Sprintf(`project = "shop"
+
+app "web" {
+  build {
+    use "null" {}
+  }
+  deploy {%s
+  }
+}
+`, strings.ReplaceAll(block, "DIR", s.dir)))
+				s.write("command.sh", script)
+				s.write("child.sh", forever)
+				status, output := s.runUntil(s.appears("started"), sig, "up")
+				if want := statusAfter(sig); status != want {
+					t.Errorf("exit status %d, want %d\n%s", status, want, output)
+				}
+				s.checkProcesses("after its end")
+			})
+		}
+	}
+}
+
+// appears returns a channel that has something once the file exists.
+func (s *site) appears(name string) <-chan time.Time {
+	there := make(chan time.Time, 1)
+	go func() {
+		err := retry.Poll(s.t.Context(), settlePoll, func(context.Context) (bool, error) {
+			_, err := os.Stat(filepath.Join(s.dir, name))
+			return err == nil, nil
+		})
+		if err == nil {
+			there <- time.Time{}
+		}
+	}()
+	return there
 }

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 
 // program is deploy-action as main runs it.
 func program() {
+	limitFiles()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	dir, err := os.Getwd()

@@ -142,6 +142,10 @@ func (s *session) load(o sessionOptions) error {
 	dir := s.machine.Dir
 	if o.dir != "" {
 		dir = s.machine.fromDir([]string{o.dir})[0]
+		// A search upwards from a folder that is not there could find another project.
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return invalid("No such folder", fmt.Sprintf("--dir, or the input `dir`, names %q, which is no folder. It takes the folder of waypoint.hcl.", dir))
+		}
 	}
 	path, err := config.Find(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -21,8 +21,12 @@ func (s *session) conclude(results []engine.Result, asJSON bool) error {
 		return errors.Join(s.printJSON(resultsJSON(results)), s.setOutputs(results))
 	}
 	for _, r := range results {
-		if r.Failure == nil && r.URL != "" {
+		switch {
+		case r.Failure != nil:
+		case r.URL != "":
 			s.ui.Print("%s: %s", r.App, r.URL)
+		case r.Deployment != "":
+			s.ui.Print("%s: deployed as %s", r.App, r.Deployment)
 		}
 	}
 	return s.setOutputs(results)
@@ -81,11 +85,20 @@ func (s *session) showStandings(standings []engine.Standing, asJSON bool) error 
 		}
 		rows[i] = []string{
 			st.App, strconv.Itoa(st.Record.Sequence), st.Record.Deployment, string(st.Record.Status), released,
-			string(st.Health.State), cmp.Or(st.Health.Message, st.URL),
+			string(st.Health.State), details(st),
 		}
 	}
 	s.ui.Print("%s", ui.Table([]string{"APP", "NO.", "DEPLOYMENT", "DEPLOY", "RELEASE", "HEALTH", "DETAILS"}, rows))
 	return nil
+}
+
+// details is what a row of the status has room for: where users find the
+// released deployment as long as it is well, else how the deployment fares.
+func details(s engine.Standing) string {
+	if s.Released && s.Health.State == component.Ready {
+		return cmp.Or(s.URL, s.Health.Message)
+	}
+	return cmp.Or(s.Health.Message, s.URL)
 }
 
 // showCandidates lists what rollback could go back to.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +62,6 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// In a folder with a short name: it is in the arguments of every process.
 	s := &site{t: t, dir: t.TempDir()}
 	if err := os.Link(hello, filepath.Join(s.dir, "hello")); err != nil {
 		t.Fatal(err)
@@ -360,4 +360,27 @@ func (s *site) settles(what string, wrong func() string) {
 	if err != nil {
 		s.t.Errorf("%s: %s", what, cmp.Or(last, err.Error()))
 	}
+}
+
+// runUntil runs the program and sends it sig when moment comes.
+func (s *site) runUntil(moment <-chan time.Time, sig syscall.Signal, args ...string) (status int, output string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), runLimit)
+	defer cancel()
+	cmd := s.command(ctx, nil, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	var err error
+	select {
+	case <-moment:
+		_ = cmd.Process.Signal(sig) // it may have ended
+		err = <-ended
+	case err = <-ended:
+	}
+	return s.outcome(ctx, args, out.Bytes(), err)
 }

@@ -110,15 +110,16 @@ func TestBrokenList(t *testing.T) {
 	files := token.NewFileSet()
 	plugin := func(name string) unit { return unit{name: "plugin/" + name} }
 	list := func(names ...string) unit {
-		source := "// Package builtin is made up.\npackage builtin\n"
+		var source strings.Builder
+		source.WriteString("// Package builtin is made up.\npackage builtin\n")
 		for _, name := range names {
-			source += "import \"" + module + "internal/plugin/" + name + "\"\n"
+			source.WriteString("import \"" + module + "internal/plugin/" + name + "\"\n")
 		}
-		source += "var Plugins = []any{"
+		source.WriteString("var Plugins = []any{")
 		for _, name := range names {
-			source += name + ".Plugin, "
+			source.WriteString(name + ".Plugin, ")
 		}
-		return unit{"builtin", []file{parse(t, files, "internal/builtin/builtin.go", source+"}\n")}}
+		return unit{"builtin", []file{parse(t, files, "internal/builtin/builtin.go", source.String()+"}\n")}}
 	}
 	cases := map[string]struct {
 		units []unit

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,12 +43,7 @@ func (f file) imports() []string {
 
 // uses reports whether the file imports a package.
 func (f file) uses(importPath string) bool {
-	for _, p := range f.imports() {
-		if p == importPath {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.imports(), importPath)
 }
 
 // names returns the names that package-level selectors in the file can begin

@@ -57,6 +57,7 @@ func Find(dir string) (path string, err error) {
 // asked for, because a stage may refer to what earlier stages made.
 type Project struct {
 	path, dir, repository string
+	unread                bool // because of a syntax error
 
 	files     map[string]*hcl.File
 	name      string
@@ -81,6 +82,7 @@ func Load(path string) (*Project, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		// What follows a syntax error was read wrongly, so that further
 		// problems would be noise.
+		p.unread = true
 		return p, distinct(diags)
 	}
 	return p, append(diags, sorted(p.read(file.Body))...)

@@ -22,7 +22,7 @@ const variablePrefix = "WP_VAR_"
 
 // given is a value that was given to a variable: as text, or in a file.
 type given struct {
-	source string // for messages, e.g. `-var`
+	source string // for messages, e.g. `--var`
 	text   string
 	file   *hcl.Attribute // nil for a text
 }
@@ -32,6 +32,9 @@ type given struct {
 // in the environment, files that are read by themselves, WP_VAR_NAME in the
 // environment, files that are named, and values that are named.
 func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalContext) (map[string]cty.Value, hcl.Diagnostics) {
+	if p.unread {
+		return nil, nil // which variables there are is not known
+	}
 	declared := map[string]*variable{}
 	for _, v := range p.variables {
 		declared[v.name] = v
@@ -71,7 +74,7 @@ func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalCon
 			})
 			continue
 		}
-		give(name, given{source: "-var", text: text})
+		give(name, given{source: "--var", text: text})
 	}
 
 	result := map[string]cty.Value{}
@@ -123,7 +126,7 @@ func (v *variable) value(g given, found bool, ctx *hcl.EvalContext) (cty.Value, 
 
 // unset reports a variable without a value.
 func (v *variable) unset() *hcl.Diagnostic {
-	ways := fmt.Sprintf("-var %s=VALUE, the environment variable %s%s", v.name, variablePrefix, v.name)
+	ways := fmt.Sprintf("--var %s=VALUE, the action's input `variables`, the environment variable %s%s", v.name, variablePrefix, v.name)
 	if len(v.env) > 0 {
 		ways += " or " + strings.Join(v.env, " or ")
 	}

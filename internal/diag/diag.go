@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -35,7 +36,8 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Locate turns err into diagnostics. A Problem that names an attribute points
 // at that attribute in body; diagnostics found inside err keep their ranges;
 // anything else points at fallback. The errors of an [errors.Join], wrapped or
-// not, become one diagnostic each. Locate(nil, …) is nil.
+// not, become one diagnostic each. That a disk is full is said in one way,
+// whatever met it. Locate(nil, …) is nil.
 func Locate(err error, body hcl.Body, fallback hcl.Range) hcl.Diagnostics {
 	if err == nil {
 		return nil
@@ -59,8 +61,17 @@ func Locate(err error, body hcl.Body, fallback hcl.Range) hcl.Diagnostics {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return hcl.Diagnostics{locateProblem(err, problem, body, fallback)}
 	}
+	if diskFull(err) {
+		return hcl.Diagnostics{newDiagnostic("No room on the disk",
+			sentence(err.Error())+"\n\nMake room there, then run the same command again.", fallback)}
+	}
 	summary, detail, _ := strings.Cut(err.Error(), ": ")
 	return hcl.Diagnostics{newDiagnostic(summary, detail, fallback)}
+}
+
+// diskFull reports whether a write failed for want of room.
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // findJoined returns the errors of the errors.Join in err, and the text that
@@ -104,8 +115,14 @@ func locateProblem(err error, problem *Problem, body hcl.Body, fallback hcl.Rang
 	return newDiagnostic(problem.Summary, detail, subject)
 }
 
-// sentence ends text with one period.
-func sentence(text string) string { return strings.TrimRight(text, ". \n") + "." }
+// sentence ends text with one period, or leaves the question that it ends with.
+func sentence(text string) string {
+	text = strings.TrimRight(text, ". \n")
+	if strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
+}
 
 // newDiagnostic leaves the subject out where there is no file to point at.
 func newDiagnostic(summary, detail string, subject hcl.Range) *hcl.Diagnostic {

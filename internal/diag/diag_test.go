@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,9 +115,17 @@ func TestLocate(t *testing.T) {
 		err  error
 		want []shown
 	}{
-		"nil":                {nil, nil},
-		"plain error":        {errBusy, []shown{{at, "busy", ""}}},
-		"wrapped error":      {fmt.Errorf("pushing: %w", fs.ErrNotExist), []shown{{at, "pushing", "file does not exist"}}},
+		"nil":           {nil, nil},
+		"plain error":   {errBusy, []shown{{at, "busy", ""}}},
+		"wrapped error": {fmt.Errorf("pushing: %w", fs.ErrNotExist), []shown{{at, "pushing", "file does not exist"}}},
+		"full disk": {
+			fmt.Errorf("saving %q: %w", "x", syscall.ENOSPC),
+			[]shown{{at, "No room on the disk", "saving \"x\": no space left on device.\n\nMake room there, then run the same command again."}},
+		},
+		"problem with a question": {
+			&diag.Problem{Summary: "S", Err: errors.New("busy?")},
+			[]shown{{at, "S", "Cause: busy?"}},
+		},
 		"problem with cause": {refused, []shown{{at, "Login refused", "Check the password.\n\nCause: 401."}}},
 		"wrapped problem": {
 			fmt.Errorf("pushing %q: %w", "web", refused),

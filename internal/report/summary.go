@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ type Run struct {
 	Verb      string
 	Workspace string
 	Apps      []App
+	Root      string          // folder of the repository, which shown paths are relative to; "" for paths as they are
 	Problems  hcl.Diagnostics // with the configuration or the call: nothing was touched
 	Notes     []string        // what else the reader should know, one line each
 }
@@ -49,10 +51,10 @@ type Failure struct {
 func Summary(r Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", title(r))
-	writeProblems(&b, r.Problems)
+	writeProblems(&b, r.Root, r.Problems)
 	for _, app := range r.Apps {
 		if app.Failure != nil {
-			writeFailure(&b, app)
+			writeFailure(&b, r.Root, app)
 		}
 	}
 	writeTable(&b, r.Apps)
@@ -89,11 +91,11 @@ func title(r Run) string {
 }
 
 // writeProblems writes each problem with its place.
-func writeProblems(b *strings.Builder, problems hcl.Diagnostics) {
+func writeProblems(b *strings.Builder, root string, problems hcl.Diagnostics) {
 	for _, p := range problems {
 		fmt.Fprintf(b, "**%s**", escape(p.Summary))
 		if p.Subject != nil {
-			fmt.Fprintf(b, " (%s)", code(fmt.Sprintf("%s:%d", p.Subject.Filename, p.Subject.Start.Line)))
+			fmt.Fprintf(b, " (%s)", code(fmt.Sprintf("%s:%d", relative(root, p.Subject.Filename), p.Subject.Start.Line)))
 		}
 		b.WriteString("\n\n")
 		for paragraph := range strings.SplitSeq(p.Detail, "\n\n") {
@@ -104,16 +106,25 @@ func writeProblems(b *strings.Builder, problems hcl.Diagnostics) {
 	}
 }
 
+// relative returns a path as readers of the repository know it. One outside of
+// the repository stays as it is.
+func relative(root, path string) string {
+	if inside, err := filepath.Rel(root, path); root != "" && err == nil && filepath.IsLocal(inside) {
+		return filepath.ToSlash(inside)
+	}
+	return path
+}
+
 // logLines and logWidth bound what a failing workload can put on the page.
 const (
 	logLines = 40
 	logWidth = 500
 )
 
-func writeFailure(b *strings.Builder, app App) {
+func writeFailure(b *strings.Builder, root string, app App) {
 	f := app.Failure
 	fmt.Fprintf(b, "### ❌ %s: %s failed\n\n", escape(app.Name), escape(f.Stage))
-	writeProblems(b, f.Cause)
+	writeProblems(b, root, f.Cause)
 	for _, line := range []struct{ what, text string }{
 		{"Serves users now", f.Serving}, {"Left behind", f.Left}, {"Next step", f.Next},
 	} {

@@ -104,8 +104,18 @@ func TestSummary(t *testing.T) {
 			}}}},
 		},
 		"nothing touched": {
-			Verb:     "up",
-			Problems: hcl.Diagnostics{{Severity: hcl.DiagError, Summary: `Unknown plugin "dokcer"`, Detail: `Did you mean "docker"?`}},
+			Verb: "up", Root: "/github/workspace",
+			Problems: hcl.Diagnostics{
+				{Severity: hcl.DiagError, Summary: "No such registry", Detail: "Add a registry block."},
+				{
+					Severity: hcl.DiagError, Summary: `Unknown plugin "dokcer"`, Detail: `Did you mean "docker"?`,
+					Subject: &hcl.Range{Filename: "/github/workspace/shop/waypoint.hcl", Start: hcl.Pos{Line: 5, Column: 9}},
+				},
+				{
+					Severity: hcl.DiagError, Summary: "Unreadable file", Detail: "It is outside of the repository.",
+					Subject: &hcl.Range{Filename: "/etc/app.wpvars", Start: hcl.Pos{Line: 1, Column: 1}},
+				},
+			},
 		},
 		"hostile": hostileRun,
 	}

@@ -243,10 +243,10 @@ func (j *Journal) write(line []byte) error {
 	return nil
 }
 
-// explain adds the remedy to the error of a full disk.
+// explain says of a full disk that nothing was lost.
 func explain(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		return fmt.Errorf("%w: every earlier record is kept; make room on the disk, then run the same command again", err)
+		return fmt.Errorf("%w; every earlier record is kept", err)
 	}
 	return err
 }

@@ -84,7 +84,7 @@ func appendToFullDisk(path string) error {
 		return err
 	}
 	err = j.Append(record("B", state.Running))
-	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "make room on the disk") {
+	if !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "every earlier record is kept") {
 		return fmt.Errorf("Append on a full disk = %w, want EFBIG with the remedy", err)
 	}
 	if records := j.Records(); len(records) != 1 || records[0].ID != "A" {

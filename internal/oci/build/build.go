@@ -10,7 +10,9 @@ package build
 import (
 	"archive/tar"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -51,6 +53,12 @@ func Build(ctx context.Context, req Request) (Result, error) {
 		req.Time = time.Unix(0, 0)
 	}
 	root, err := os.OpenRoot(req.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Result{}, &diag.Problem{
+			Summary: "Missing folder",
+			Detail:  fmt.Sprintf("There is no folder %q to build from. Correct the path of the app, or make the folder in a hook before the build.", req.Root),
+		}
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("opening the repository: %w", err)
 	}

@@ -410,6 +410,7 @@ func TestPathsStayInTheRepository(t *testing.T) {
 	}{
 		"context outside":           {func(r *build.Request) { r.Context = outside }, "Path outside the repository", "context"},
 		"context through a link":    {func(r *build.Request) { r.Context = filepath.Join(dir, "linked") }, "Path outside the repository", "context"},
+		"missing root":              {func(r *build.Request) { r.Root = filepath.Join(dir, "none") }, "Missing folder", ""},
 		"missing context":           {func(r *build.Request) { r.Context = filepath.Join(dir, "none") }, "Missing build context", "context"},
 		"Dockerfile outside":        {func(r *build.Request) { r.Dockerfile = filepath.Join(outside, "Dockerfile") }, "Path outside the repository", "dockerfile"},
 		"Dockerfile through a link": {func(r *build.Request) { r.Dockerfile = filepath.Join(dir, "linked.Dockerfile") }, "Path outside the repository", "dockerfile"},

@@ -200,7 +200,7 @@ func useFullDisk(dir string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100, Max: limit.Max}); err != nil {
 		return err
 	}
-	if err := s.Put(ctx, record(40, state.Running)); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "make room on the disk") {
+	if err := s.Put(ctx, record(40, state.Running)); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "every earlier record is kept") {
 		return fmt.Errorf("Put on a full disk = %w, want EFBIG with the remedy", err)
 	}
 	if err := s.Flush(ctx); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "every record is kept") {

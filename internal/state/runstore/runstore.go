@@ -88,6 +88,10 @@ func (s *Store) Put(_ context.Context, r state.Record) error {
 	return s.journal.Append(r)
 }
 
+// Pending returns the records that Flush would upload, newest first: none,
+// unless a process died before its own Flush.
+func (s *Store) Pending() []state.Record { return s.journal.Records() }
+
 // List implements [state.Store]. The first query about an app in a workspace
 // asks GitHub; where that fails, or what it finds must not be believed, it
 // yields an [*UnreadableError] and no record.
