@@ -61,9 +61,9 @@ func (r *run) destroyOne(ctx context.Context, ref string) error {
 		return invalid(fmt.Sprintf("No deployment %q to destroy", ref), fmt.Sprintf(
 			"App %q has no deployment with that sequence or ID which still exists. `status` shows what there is.", r.app.Name))
 	}
-	if released, ok := r.history.released(); ok && released.Deployment == record.Deployment {
+	if r.history.serving()[record.Deployment] {
 		return invalid(fmt.Sprintf("Deployment %q is released", ref),
-			"Users are served by it. Release another one first, or run `destroy` without --deployment to remove the whole app.")
+			"Users are served by it, or may be, where its release was cut off. Release another one first, or run `destroy` without --deployment to remove the whole app.")
 	}
 	return r.destroyDeployment(ctx, record)
 }

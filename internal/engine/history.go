@@ -64,6 +64,23 @@ func (h history) released() (state.Record, bool) {
 	return h.latest(stageRelease, state.Succeeded)
 }
 
+// serving returns the deployments that may have traffic: the released one, and
+// those of later releases that did not end well, for nobody knows how far they
+// came.
+func (h history) serving() map[string]bool {
+	serving := map[string]bool{}
+	for _, r := range h {
+		if r.Operation != stageRelease || r.Status == state.Destroyed {
+			continue
+		}
+		serving[r.Deployment] = true
+		if r.Status == state.Succeeded {
+			break
+		}
+	}
+	return serving
+}
+
 // deployments returns one record for each deployment that may still exist,
 // newest first: the one that got furthest.
 func (h history) deployments() []state.Record {

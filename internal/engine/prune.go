@@ -57,13 +57,14 @@ func (r *run) prune(ctx context.Context) error {
 func (r *run) prunable() []state.Record {
 	released, ok := r.history.released()
 	deployments := r.history.deployments()
-	live := r.liveGenerations(deployments)
+	live, serving := r.liveGenerations(deployments), r.history.serving()
 	var old []state.Record
 	retain, before := r.options.retain(), false
 	for _, d := range deployments {
 		switch {
 		case ok && d.Deployment == released.Deployment:
 			before = true
+		case serving[d.Deployment]:
 		case d.Status == state.Failed && !live[r.generation(d)]:
 			old = append(old, d)
 		case d.Status != state.Succeeded || !before || live[r.generation(d)]:

@@ -108,6 +108,32 @@ func TestPruneNeverDestroysALiveGeneration(t *testing.T) {
 	}
 }
 
+func TestNothingThatMayServeIsDestroyed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	keepAll := engine.Options{NoPrune: true}
+	for range 3 {
+		if _, err := w.engine(t, file).Up(t.Context(), keepAll); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.fail = failOn("release 1", errors.New("cut off"))
+	if _, err := w.engine(t, file).Rollback(t.Context(), engine.Options{Deployment: "1"}); err == nil {
+		t.Fatal("Rollback succeeded, want a failure")
+	}
+	w.fail = nil
+	if _, err := w.engine(t, file).Prune(t.Context(), engine.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(w.log, "destroy 1") || !slices.Contains(w.log, "destroy 2") {
+		t.Errorf("calls = %v, want that 2 is destroyed and 1, which may serve, is not", w.log)
+	}
+	_, err := w.engine(t, file).Destroy(t.Context(), engine.Options{Deployment: "1"})
+	if _, ok := errors.AsType[*engine.InvalidError](err); !ok {
+		t.Errorf("Destroy of 1 = %v, want a refusal", err)
+	}
+}
+
 func TestPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
