@@ -13,14 +13,17 @@ import (
 )
 
 func main() {
-	if os.Getenv("GITHUB_ACTIONS") == "true" {
+	inJob := os.Getenv("GITHUB_ACTIONS") == "true"
+	if inJob {
 		if err := app.Isolate(); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
 			os.Exit(1)
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if !inJob { // a runner sends two, seconds apart, before it kills
+		context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."

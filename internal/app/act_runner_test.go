@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/client"
 
 	"github.com/deploy-action/deploy-action/internal/state"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
@@ -46,14 +50,16 @@ type runner struct {
 type project struct {
 	runner   *runner
 	folder   string
+	network  string                  // of the engine, that jobs are in
 	registry *servers.RegistryServer // wants a login
 	github   *githubfake.Fake
 	server   *httptest.Server
 	runs     int64
 }
 
-// newProject makes a repository with the given files. In these, REGISTRY is the
-// address of the registry.
+// newProject makes a repository with the given files. In these, REGISTRY_HOST
+// is the address of the registry. Jobs are in the engine's default network, as
+// on a hosted runner.
 func newProject(t *testing.T, r *runner, files map[string]string) *project {
 	t.Helper()
 	github, err := githubfake.New(githubfake.Options{Repository: "acme/shop"})
@@ -61,13 +67,15 @@ func newProject(t *testing.T, r *runner, files map[string]string) *project {
 		t.Fatal(err)
 	}
 	p := &project{
-		runner: r, github: github, folder: t.TempDir(),
+		runner: r, github: github, folder: t.TempDir(), network: "bridge",
 		registry: servers.Registry(t, servers.RegistryConfig{Username: "ci", Password: registryPassword}),
-		server:   httptest.NewServer(github),
+		server:   httptest.NewUnstartedServer(github),
 	}
+	p.server.Listener = r.listen(t)
+	p.server.Start()
 	t.Cleanup(p.server.Close)
 	for path, content := range files {
-		write(t, filepath.Join(p.folder, path), strings.ReplaceAll(content, "REGISTRY", p.registry.Host))
+		write(t, filepath.Join(p.folder, path), strings.ReplaceAll(content, "REGISTRY_HOST", p.registry.Host))
 	}
 	git(t, p.folder, "init", "--quiet", "--initial-branch=main")
 	git(t, p.folder, "remote", "add", "origin", "https://github.com/acme/shop")
@@ -90,7 +98,7 @@ func (p *project) push(t *testing.T, watch func(logLine), vars ...string) runLog
 	p.github.AddRun(githubfake.Run{ID: run, HeadSHA: p.commit(t)})
 	args := []string{
 		"push", "-C", p.folder, "--json",
-		"-P", "ubuntu-latest=" + servers.Busybox, "--pull=false", "--no-cache-server",
+		"-P", "ubuntu-latest=" + servers.Busybox, "--pull=false", "--no-cache-server", "--network", p.network,
 		"--action-cache-path", t.TempDir(),
 		"--local-repository", "org/deploy-action@v1=" + p.runner.action,
 		"--insecure-secrets", // else act masks what we must not write in the first place
@@ -112,6 +120,21 @@ func (p *project) push(t *testing.T, watch func(logLine), vars ...string) runLog
 func (p *project) commit(t *testing.T) string {
 	t.Helper()
 	return git(t, p.folder, "rev-parse", "HEAD")
+}
+
+// listen listens where this machine and the containers of the engine's default
+// network can connect to.
+func (r *runner) listen(t *testing.T) net.Listener {
+	t.Helper()
+	bridge, err := r.engine.Client.NetworkInspect(t.Context(), "bridge", client.NetworkInspectOptions{})
+	if err != nil || len(bridge.Network.IPAM.Config) == 0 {
+		t.Fatalf("looking for the engine's default network: %v", err)
+	}
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(bridge.Network.IPAM.Config[0].Gateway, 0).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
 }
 
 // act runs act and reads its log.
@@ -221,6 +244,16 @@ func (l runLog) summary() string {
 		b.WriteString(line.Content)
 	}
 	return b.String()
+}
+
+// exit returns the exit status of the action's main step.
+func (l runLog) exit() string {
+	for _, line := range l.lines {
+		if _, status, ok := strings.Cut(line.Text, "exit with `FAILURE`: "); ok && line.about("deploy", "Main") {
+			return status
+		}
+	}
+	return "0"
 }
 
 // result returns how a stage of the action ended.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -116,9 +115,6 @@ func (s *session) setOutputs(results []engine.Result) error {
 		},
 		"result": func(r engine.Result) any { return resultJSON(r) },
 	}
-	if !slices.ContainsFunc(results, func(r engine.Result) bool { return len(r.Plan.Changes) > 0 }) {
-		delete(fields, "plan") // only the verb plan makes one
-	}
 	for name, field := range fields {
 		value, err := outputValue(results, field)
 		if err != nil {
@@ -164,7 +160,8 @@ func (s *session) setArtifactOutput() error {
 	return s.machine.runner.SetOutput("state-artifact-id", string(raw))
 }
 
-// outputValue is one output: text as it is for one app, all else as JSON.
+// outputValue is one output: text as it is for one app, all else as JSON. It is
+// "" where no app has anything to say.
 func outputValue(results []engine.Result, field func(engine.Result) any) (string, error) {
 	var value any
 	if len(results) == 1 {
@@ -178,7 +175,12 @@ func outputValue(results []engine.Result, field func(engine.Result) any) (string
 	} else {
 		byApp := map[string]any{}
 		for _, r := range results {
-			byApp[r.App] = field(r)
+			if v := field(r); v != "" {
+				byApp[r.App] = v
+			}
+		}
+		if len(byApp) == 0 {
+			return "", nil
 		}
 		value = byApp
 	}

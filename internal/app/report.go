@@ -33,7 +33,7 @@ func (s *session) summarize(verb string, err error) {
 	if !s.machine.runner.Active() {
 		return
 	}
-	page := report.Run{Verb: verb, Apps: apps(s.results)}
+	page := report.Run{Verb: verb, Root: s.machine.runner.Root, Apps: apps(s.results)}
 	if s.engine != nil {
 		page.Workspace = s.engine.Workspace
 	}

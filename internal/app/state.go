@@ -167,27 +167,3 @@ func flush(ctx context.Context, store state.Store) error {
 	}
 	return nil
 }
-
-// post is the post step: it makes durable what the main step could not. It
-// finds its work in the journal.
-func (m *machine) post(ctx context.Context) error {
-	known := &secret.Set{}
-	m.runner.Secrets = known
-	m.takeInputs(known)
-	if m.getenv("ACTIONS_RESULTS_URL") == "" {
-		return nil
-	}
-	transport, err := m.client()
-	if err != nil {
-		return err
-	}
-	client, service, err := m.github(transport, known)
-	if err != nil {
-		return err
-	}
-	store, err := m.artifacts(runstore.Options{Client: client, Service: service, Secrets: known, Run: m.runner.Context()})
-	if err != nil {
-		return err
-	}
-	return errors.Join(flush(ctx, store), store.Close())
-}

@@ -46,8 +46,7 @@ func (s strike) String() string {
 // in [Calls.Read] and [Calls.Write]. Safe for concurrent use.
 type Calls struct {
 	mu     sync.Mutex
-	names  []string // every call that got through, in order
-	writes []string
+	writes []string // changing calls that got through, in order
 	late   []string // calls with a live context after the cancellation
 	count  int      // calls since arm
 	strike strike
@@ -116,11 +115,8 @@ func (c *Calls) enter(ctx context.Context, name string, write bool) (apply bool,
 		apply = c.strike.applied
 		err = map[mode]error{faulted: errFault, cancelled: context.Canceled, killed: errKilled}[c.strike.mode]
 	}
-	if apply {
-		c.names = append(c.names, name)
-		if write {
-			c.writes = append(c.writes, name)
-		}
+	if apply && write {
+		c.writes = append(c.writes, name)
 	}
 	return apply, err
 }

@@ -63,7 +63,7 @@ func busyboxRoot(t *testing.T) io.Reader {
 		add(tar.Header{Name: folder, Typeflag: tar.TypeDir, Mode: 0o777}, "")
 	}
 	add(tar.Header{Name: "bin/busybox", Mode: 0o755}, string(binary))
-	for _, applet := range strings.Fields(string(applets)) {
+	for applet := range strings.FieldsSeq(string(applets)) {
 		if applet != "busybox" {
 			add(tar.Header{Name: path.Join("bin", applet), Typeflag: tar.TypeSymlink, Linkname: "busybox"}, "")
 		}

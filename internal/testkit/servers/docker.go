@@ -73,6 +73,7 @@ func startDocker(t *testing.T) *DockerEngine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		unmount(filepath.Join(folder, "exec"))
 		if err := os.RemoveAll(folder); err != nil {
 			t.Errorf("removing what the engine kept: %v", err)
 		}
