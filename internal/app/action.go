@@ -131,11 +131,11 @@ func (s *session) setOutputs(results []engine.Result) error {
 }
 
 // number is a sequence as an output: nothing where there is none.
-func number(sequence int) string {
+func number(sequence int) any {
 	if sequence == 0 {
 		return ""
 	}
-	return strconv.Itoa(sequence)
+	return sequence
 }
 
 // setArtifactOutput hands on which artifact holds the state, in the same form

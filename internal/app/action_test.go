@@ -127,7 +127,7 @@ func TestAction(t *testing.T) {
 			file: "project = \"shop\"\n" + deployed("web") + deployed("worker"),
 			want: map[string]string{
 				"outcome": `{"web":"changed","worker":"changed"}`, "deployment-id": `{"web":"web-ID","worker":"worker-ID"}`,
-				"sequence": `{"web":"1","worker":"1"}`, "state-artifact-id": `{"web":6,"worker":8}`,
+				"sequence": `{"web":1,"worker":1}`, "state-artifact-id": `{"web":6,"worker":8}`,
 				"result": `{"web":{"app":"web","workspace":"default","outcome":"changed","deployment_id":"web-ID","sequence":1},` +
 					`"worker":{"app":"worker","workspace":"default","outcome":"changed","deployment_id":"worker-ID","sequence":1}}`,
 			},
