@@ -13,28 +13,33 @@ import (
 )
 
 // deploy runs the platform.
-func (r *run) deploy(ctx context.Context) error {
-	left, err := r.leftovers(ctx)
-	if err != nil {
-		return err
-	}
-	pull, err := r.repository(ctx)
-	if err != nil {
-		return err
-	}
+func (r *run) deploy(ctx context.Context) error { return r.deployFrom(ctx, nil) }
+
+// deployFrom makes a deployment: where from is not nil by restoring its
+// content, if the platform can, else from the artifact. What earlier runs left
+// unfinished is removed once the new deployment serves.
+func (r *run) deployFrom(ctx context.Context, from *component.Target[component.Deployment]) error {
 	op := r.begin(stageDeploy, r.app.Deploy)
 	op.record.Parent, op.record.Digest = r.artifactRecord, digestOf(r.artifact)
-	op.record.Deployment = r.deploymentID(op.record.Digest)
+	op.record.Deployment = r.deploymentID()
 	r.result.Deployment, r.result.Sequence = op.record.Deployment, op.record.Sequence
-	if op.record.Config, err = r.app.Deploy.Record(r.scope, r.platform.Config()); err != nil {
-		return op.locate(err)
-	}
-	err = r.perform(ctx, op, func(ctx context.Context, op *operation) error {
-		return r.deployOn(ctx, op, component.DeployRequest[artifact.Artifact]{
-			Artifact: r.artifact, DeployInput: r.input(op, pull),
-		})
+	evaluated, invalid := r.app.Deploy.Record(r.scope, r.platform.Config())
+	op.record.Config = evaluated
+
+	var left []state.Record
+	err := r.perform(ctx, op, func(ctx context.Context, op *operation) (err error) {
+		if invalid != nil {
+			return op.locate(invalid)
+		}
+		if left, err = r.leftovers(ctx, op.record.Deployment); err != nil {
+			return err
+		}
+		return r.deployOn(ctx, op, from)
 	})
 	if err != nil {
+		return err
+	}
+	if err := r.settleAttempts(ctx, op.record); err != nil {
 		return err
 	}
 	return r.removeLeftovers(ctx, left)
@@ -50,7 +55,11 @@ func (r *run) input(op *operation, pull *artifact.Repository) component.DeployIn
 
 // deployOn makes the deployment and keeps what exists of it, also when it
 // failed.
-func (r *run) deployOn(ctx context.Context, op *operation, req component.DeployRequest[artifact.Artifact]) error {
+func (r *run) deployOn(ctx context.Context, op *operation, from *component.Target[component.Deployment]) error {
+	pull, err := r.repository(ctx)
+	if err != nil {
+		return err
+	}
 	platform, done, err := open(op, r.platform, r.app.Deploy.Decode(r.scope))
 	if err != nil {
 		return err
@@ -58,7 +67,7 @@ func (r *run) deployOn(ctx context.Context, op *operation, req component.DeployR
 	defer done()
 	limited, cancel := r.options.withTimeout(ctx)
 	defer cancel()
-	deployed, err := platform.Deploy(limited, req)
+	deployed, err := r.restoreOrDeploy(limited, platform, r.input(op, pull), from)
 	if kept := op.deployed(deployed); kept != nil {
 		return errors.Join(op.locate(err), kept)
 	}
@@ -69,8 +78,27 @@ func (r *run) deployOn(ctx context.Context, op *operation, req component.DeployR
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	r.noteLeft(op, deployed)
-	r.noteLogs(ctx, platform, op.target(deployed))
+	if ctx.Err() == nil { // else there is no time for it
+		r.noteLogs(ctx, platform, op.target(deployed))
+	}
 	return op.locate(err)
+}
+
+// restoreOrDeploy puts back what from held, where there is a from and the
+// platform can; otherwise it deploys the artifact.
+func (r *run) restoreOrDeploy(
+	ctx context.Context, platform component.AnyPlatform, in component.DeployInput, from *component.Target[component.Deployment],
+) (component.Deployment, error) {
+	if from != nil {
+		restored, err := platform.Restore(ctx, component.RestoreRequest[component.Deployment]{DeployInput: in, From: *from})
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return restored, err
+		}
+		if r.artifact == nil {
+			return nil, gone(r.app.Name, from.Sequence)
+		}
+	}
+	return platform.Deploy(ctx, component.DeployRequest[artifact.Artifact]{Artifact: r.artifact, DeployInput: in})
 }
 
 // deployed takes over what a platform made.
@@ -106,13 +134,18 @@ func deployVars(t component.Target[component.Deployment], url string) map[string
 }
 
 // deploymentID adopts the ID of a deployment that an earlier attempt of this
-// run left unfinished with the same artifact; otherwise it is new.
-func (r *run) deploymentID(digest string) string {
+// run left unfinished with the same image; otherwise it is new.
+func (r *run) deploymentID() string {
+	digest := digestOf(r.artifact)
 	for _, d := range r.history.deployments() {
-		unfinished := d.Status == state.Running || d.Status == state.Interrupted
-		if unfinished && r.Origin.Run != 0 && d.Origin.Run == r.Origin.Run && d.Digest == digest {
+		if unfinished(d) && digest != "" && d.Digest == digest && r.Origin.Run != 0 && d.Origin.Run == r.Origin.Run {
 			return d.Deployment
 		}
 	}
 	return newDeploymentID(r.app.Name)
+}
+
+// unfinished reports whether the run that made a record did not end it.
+func unfinished(r state.Record) bool {
+	return r.Status == state.Running || r.Status == state.Interrupted
 }

@@ -36,14 +36,23 @@ func (e *Engine) recorded(ctx context.Context, chosen []string) ([]string, error
 	names := slices.Clone(e.Project.Apps())
 	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), Workspace: e.Workspace}) {
 		if err != nil {
-			return nil, fmt.Errorf("reading the state: %w", err)
+			return nil, unreadable(err)
 		}
 		if !slices.Contains(names, r.App) {
 			names = append(names, r.App)
 		}
 	}
 	for _, name := range chosen {
-		if !slices.Contains(names, name) {
+		if slices.Contains(names, name) {
+			continue
+		}
+		h, err := e.history(ctx, name) // a store may look further for a name
+		if err != nil {
+			return nil, err
+		}
+		if len(h) > 0 {
+			names = append(names, name)
+		} else {
 			return nil, invalid(fmt.Sprintf("Unknown app %q", name), fmt.Sprintf(
 				"Neither %s nor the state of workspace %q knows it: %s.%s",
 				e.Project.Path(), e.Workspace, list(names, "there is no app"), diag.Suggest(name, names)))
@@ -65,13 +74,17 @@ func (r *run) destroyOne(ctx context.Context, ref string) error {
 		return invalid(fmt.Sprintf("Deployment %q is released", ref),
 			"Users are served by it, or may be, where its release was cut off. Release another one first, or run `destroy` without --deployment to remove the whole app.")
 	}
+	if g := r.generation(record); g != "" && r.liveGenerations(r.history.deployments())[g] {
+		return invalid(fmt.Sprintf("Deployment %q shares its object", ref),
+			"Deployments of this app update one object in place, so this one cannot go by itself. Run `rollback` to put an earlier one back, or `destroy` without --deployment to remove the whole app.")
+	}
 	return r.destroyDeployment(ctx, record)
 }
 
 // destroyAll removes the release, the deployments, what else the platform
 // still shows, and what they shared, in this order.
 func (r *run) destroyAll(ctx context.Context) error {
-	if _, err := r.leftovers(ctx); err != nil {
+	if _, err := r.leftovers(ctx, ""); err != nil {
 		return err
 	}
 	errs := []error{r.destroyRelease(ctx)}
@@ -92,11 +105,19 @@ func (r *run) destroyAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// destroyRelease takes the newest release away; every release is over then.
+// destroyRelease takes the newest release away, also one that did not end well
+// but made something; every release is over then.
 func (r *run) destroyRelease(ctx context.Context) error {
-	released, ok := r.history.released()
-	if !ok {
+	releases := r.history.releases()
+	if len(releases) == 0 {
 		return nil
+	}
+	released := releases[0]
+	for _, record := range releases {
+		if len(record.Result) > 0 {
+			released = record
+			break
+		}
 	}
 	plugin := r.Plugins[released.Plugin]
 	if plugin.Releaser != nil && len(released.Result) > 0 {
@@ -117,10 +138,7 @@ func (r *run) destroyRelease(ctx context.Context) error {
 		}
 	}
 	r.result.Outcome = Changed
-	for _, record := range append(history(nil), r.history...) {
-		if record.Operation != stageRelease || record.Status != state.Succeeded {
-			continue
-		}
+	for _, record := range releases {
 		if err := r.mark(ctx, record, state.Destroyed); err != nil {
 			return err
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
-	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -20,12 +22,16 @@ func (e *Engine) history(ctx context.Context, app string) (history, error) {
 	var h history
 	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), App: app, Workspace: e.Workspace}) {
 		if err != nil {
-			return nil, fmt.Errorf("reading the state of app %q: %w", app, err)
+			return nil, unreadable(err)
 		}
 		h = append(h, r)
 	}
 	return h, nil
 }
+
+// unreadable makes an error of the store one that stopped the verb before it
+// touched anything.
+func unreadable(err error) error { return &InvalidError{diag.Locate(err, nil, hcl.Range{})} }
 
 // put replaces the record of r's ID, or adds r as the newest.
 func (h history) put(r state.Record) history {
@@ -64,15 +70,33 @@ func (h history) released() (state.Record, bool) {
 	return h.latest(stageRelease, state.Succeeded)
 }
 
+// releases returns the releases that were not taken away.
+func (h history) releases() []state.Record {
+	var found []state.Record
+	for _, r := range h {
+		if r.Operation == stageRelease && r.Status != state.Destroyed {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// unsettled returns the newest release if it did not end well but may have
+// moved traffic: it made something, or its run died.
+func (h history) unsettled() (state.Record, bool) {
+	if releases := h.releases(); len(releases) > 0 {
+		newest := releases[0]
+		return newest, newest.Status != state.Succeeded && (newest.Status != state.Failed || len(newest.Result) > 0)
+	}
+	return state.Record{}, false
+}
+
 // serving returns the deployments that may have traffic: the released one, and
 // those of later releases that did not end well, for nobody knows how far they
 // came.
 func (h history) serving() map[string]bool {
 	serving := map[string]bool{}
-	for _, r := range h {
-		if r.Operation != stageRelease || r.Status == state.Destroyed {
-			continue
-		}
+	for _, r := range h.releases() {
 		serving[r.Deployment] = true
 		if r.Status == state.Succeeded {
 			break

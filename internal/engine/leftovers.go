@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/state"
@@ -11,12 +12,12 @@ import (
 
 // leftovers settles what earlier runs left unfinished: their records become
 // failed, and deployments of which something exists are returned, to be
-// removed once a new one serves. It runs under the app's lock.
-func (r *run) leftovers(ctx context.Context) ([]state.Record, error) {
+// removed once a new one serves. The deployment named adopted is not one of
+// them. It runs under the app's lock.
+func (r *run) leftovers(ctx context.Context, adopted string) ([]state.Record, error) {
 	var left []state.Record
-	for _, record := range append(history(nil), r.history...) {
-		unfinished := record.Status == state.Running || record.Status == state.Interrupted
-		if !unfinished || r.adopts(record) || !r.Ended(ctx, record.Origin) {
+	for _, record := range slices.Clone(r.history) {
+		if !unfinished(record) || record.Operation == stageDeploy && record.Deployment == adopted || !r.Ended(ctx, record.Origin) {
 			continue
 		}
 		if record.Operation == stageDeploy && len(record.Result) == 0 {
@@ -34,10 +35,32 @@ func (r *run) leftovers(ctx context.Context) ([]state.Record, error) {
 	return left, nil
 }
 
-// adopts reports whether the next deploy completes what record began.
-func (r *run) adopts(record state.Record) bool {
-	return record.Operation == stageDeploy && r.Origin.Run != 0 && record.Origin.Run == r.Origin.Run &&
-		record.Digest == digestOf(r.artifact)
+// settleAttempts ends the records of earlier attempts at a deployment that
+// completed has now made whole.
+func (r *run) settleAttempts(ctx context.Context, completed state.Record) error {
+	for _, attempt := range r.history.attempts(completed.Deployment) {
+		if attempt.ID == completed.ID || !unfinished(attempt) {
+			continue
+		}
+		attempt.Message = "completed by a later attempt"
+		if err := r.mark(ctx, attempt, state.Failed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expendable reports whether a deployment can go by itself: it never
+// succeeded, has no traffic, and its object, if it shares one, is not live.
+func (r *run) expendable(record state.Record) bool {
+	deployments := r.history.deployments()
+	for _, d := range deployments {
+		if d.Deployment == record.Deployment {
+			return d.Status != state.Succeeded && !r.history.serving()[d.Deployment] &&
+				!r.liveGenerations(deployments)[r.generation(record)]
+		}
+	}
+	return false
 }
 
 // recover asks the platform what exists of a deployment whose record does not
@@ -74,6 +97,9 @@ func (r *run) recover(ctx context.Context, record *state.Record) error {
 // and no failure: the record stays, so prune tries again.
 func (r *run) removeLeftovers(ctx context.Context, left []state.Record) error {
 	for _, record := range left {
+		if !r.expendable(record) {
+			continue
+		}
 		if err := r.destroyDeployment(ctx, record); err != nil {
 			if ctx.Err() != nil {
 				return err

@@ -31,7 +31,7 @@ type run struct {
 	stage   string // the one that is running
 	result  Result
 
-	informed bool // history was read
+	knowsHistory bool // it was read, and may be empty
 
 	artifact       artifact.Artifact // what the last of build and push made
 	artifactRecord string            // ID of its record
@@ -42,7 +42,8 @@ type run struct {
 // operation is one run of one stage.
 type operation struct {
 	run    *run
-	stage  *config.Stage // nil where the file has no block for it
+	stage  *config.Stage // whose use block is read; nil where the file has none
+	hooked *config.Stage // whose hooks run; nil where the file has none
 	plugin component.Plugin
 	record state.Record
 }
@@ -62,7 +63,7 @@ func (r *run) begin(name string, stage *config.Stage) *operation {
 	if stage != nil && stage.Plugin != "" {
 		labels = stage.Labels
 	}
-	return &operation{run: r, stage: stage, plugin: r.plugins[name], record: state.Record{
+	return &operation{run: r, stage: stage, hooked: stage, plugin: r.plugins[name], record: state.Record{
 		Schema:    state.Schema,
 		ID:        state.NewID(r.Now()),
 		Operation: name,
@@ -136,10 +137,10 @@ func hooked(next step) step {
 }
 
 func (op *operation) hooks(ctx context.Context, when string) error {
-	if op.stage == nil || op.plugin.Name == "" || (op.record.Operation == stageRelease && op.run.shared) {
+	if op.hooked == nil {
 		return nil
 	}
-	hooks, diags := op.stage.Hooks(op.run.scope)
+	hooks, diags := op.hooked.Hooks(op.run.scope)
 	if diags.HasErrors() {
 		return diags
 	}

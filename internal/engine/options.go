@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/deploy-action/deploy-action/internal/diag"
 )
 
 // Options are a verb's arguments. Zero values are the defaults; each verb
@@ -71,9 +69,9 @@ func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(cont
 	}}
 	err := e.locked(ctx, p.app.Name, o, func(ctx context.Context) (err error) {
 		if r.history, err = e.history(ctx, p.app.Name); err != nil {
-			return &InvalidError{diag.Locate(err, nil, hcl.Range{})}
+			return err
 		}
-		r.informed = true
+		r.knowsHistory = true
 		return work(ctx, r)
 	})
 	if err != nil {
@@ -120,7 +118,12 @@ func (r *run) failure(ctx context.Context, err error) *Failure {
 		if released.URL != "" {
 			f.Serving += ", at " + released.URL
 		}
-	} else if r.informed {
+		if cut, ok := r.history.unsettled(); ok {
+			f.Serving = fmt.Sprintf("release %d, of deployment %s, or else %s", cut.Sequence, cut.Deployment, f.Serving)
+		}
+	} else if cut, ok := r.history.unsettled(); ok {
+		f.Serving = fmt.Sprintf("perhaps release %d, of deployment %s", cut.Sequence, cut.Deployment)
+	} else if r.knowsHistory {
 		f.Serving = "nothing, for nothing is released in this workspace"
 	}
 	if ctx.Err() != nil {

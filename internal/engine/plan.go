@@ -21,6 +21,9 @@ func (e *Engine) Plan(ctx context.Context, o Options) ([]Result, error) {
 	}
 	var results []Result
 	for _, p := range pipelines {
+		if ctx.Err() != nil {
+			break
+		}
 		r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope, result: Result{
 			App: p.app.Name, Workspace: p.app.Workspace, Outcome: Unchanged,
 		}}
@@ -44,6 +47,7 @@ func (r *run) plan(ctx context.Context) (err error) {
 		r.add(component.Plan{Changes: []component.Change{{
 			Action: component.Create, Subject: "artifact of " + r.app.Name, Reason: "what follows is known only after the build",
 		}}})
+		r.result.Outcome = Changed
 		return nil
 	}
 	for _, step := range []stage{

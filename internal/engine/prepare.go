@@ -171,6 +171,8 @@ func (e *Engine) check(p *pipeline, stages []string) hcl.Diagnostics {
 			diags = append(diags, checkStage(e, p, name, p.app.Push, p.registry)...)
 		case name == stageDeploy && p.platform != nil:
 			diags = append(diags, checkStage(e, p, name, p.app.Deploy, p.platform)...)
+		case name == stageRelease && p.app.Release != nil && p.app.Release.Plugin == "":
+			diags = append(diags, e.checkHooks(p.app.Release)...)
 		case name == stageRelease && p.releaser != nil && !p.shared:
 			diags = append(diags, checkStage(e, p, name, p.app.Release, p.releaser)...)
 		}

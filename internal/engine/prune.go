@@ -16,7 +16,7 @@ func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
 	}
 	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
 		r.stage = "prune"
-		if _, err := r.leftovers(ctx); err != nil {
+		if _, err := r.leftovers(ctx, ""); err != nil {
 			return err
 		}
 		return r.prune(ctx)
@@ -101,6 +101,11 @@ func (r *run) generation(record state.Record) string {
 // destroyDeployment removes one deployment from its platform and then records
 // that it is gone.
 func (r *run) destroyDeployment(ctx context.Context, record state.Record) error {
+	if len(record.Result) == 0 && unfinished(record) {
+		if err := r.recover(ctx, &record); err != nil {
+			return err
+		}
+	}
 	if len(record.Result) == 0 { // nothing was made
 		return r.markDestroyed(ctx, record)
 	}
@@ -123,11 +128,10 @@ func (r *run) destroyDeployment(ctx context.Context, record state.Record) error 
 // markDestroyed records that a deployment is gone, in the record of every
 // attempt at it.
 func (r *run) markDestroyed(ctx context.Context, record state.Record) error {
-	for _, attempt := range append(history(nil), r.history.attempts(record.Deployment)...) {
+	for _, attempt := range r.history.attempts(record.Deployment) {
 		if err := r.mark(ctx, attempt, state.Destroyed); err != nil {
 			return err
 		}
-		r.report(ctx, attempt)
 	}
 	return nil
 }

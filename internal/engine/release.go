@@ -28,7 +28,7 @@ func (r *run) release(ctx context.Context) error {
 			return nil
 		}
 		stage, decode := r.releaserConfig()
-		op.stage = stage
+		op.stage = stage // where problems point; hooks stay those of the release block
 		raw, err := stage.Record(r.scope, r.releaser.Config())
 		if err != nil {
 			return op.locate(err)
@@ -78,29 +78,56 @@ func deploymentURL(d component.Deployment) string {
 // chooseArtifact takes the artifact that the options name, or else the newest
 // pushed one of the workspace.
 func (r *run) chooseArtifact(ctx context.Context) error {
-	from := r.history
 	if r.options.From != "" && r.options.From != r.Workspace {
-		e := *r.Engine
-		e.Workspace = r.options.From
-		var err error
-		if from, err = e.history(ctx, r.app.Name); err != nil {
+		return r.promote(ctx)
+	}
+	record, err := r.pushed(r.history)
+	if err != nil {
+		return err
+	}
+	return r.takeArtifact(record)
+}
+
+// promote takes an artifact of another workspace. The record that it makes here
+// keeps this workspace complete: a rollback needs no other.
+func (r *run) promote(ctx context.Context) error {
+	elsewhere := *r.Engine
+	elsewhere.Workspace = r.options.From
+	there, err := elsewhere.history(ctx, r.app.Name)
+	if err != nil {
+		return err
+	}
+	record, err := r.pushed(there)
+	if err != nil {
+		return err
+	}
+	op := r.begin(stagePush, nil)
+	op.record.Parent, op.record.Plugin = record.ID, record.Plugin
+	op.record.Message = "promoted from workspace " + r.options.From
+	return recorded(func(_ context.Context, op *operation) error {
+		if err := r.takeArtifact(record); err != nil {
 			return err
 		}
-	}
-	if r.options.Artifact != "" {
-		record, ok := from.find(stagePush, r.options.Artifact)
+		return op.makes(r.artifact)
+	})(ctx, op)
+}
+
+// pushed returns the pushed artifact that the options name, or else the newest.
+func (r *run) pushed(from history) (state.Record, error) {
+	if ref := r.options.Artifact; ref != "" {
+		record, ok := from.find(stagePush, ref)
 		if !ok {
-			return invalid(fmt.Sprintf("No artifact %q", r.options.Artifact), fmt.Sprintf(
+			return record, invalid(fmt.Sprintf("No artifact %q", ref), fmt.Sprintf(
 				"Nothing with that sequence or ID was pushed for app %q in this workspace. `status` shows what there is.", r.app.Name))
 		}
-		return r.takeArtifact(record)
+		return record, nil
 	}
 	record, ok := from.latest(stagePush, state.Succeeded)
 	if !ok {
-		return invalid(fmt.Sprintf("App %q has no artifact to deploy", r.app.Name),
+		return record, invalid(fmt.Sprintf("App %q has no artifact to deploy", r.app.Name),
 			"Nothing was pushed in this workspace yet. Run `build` first, or `up`, which does both.")
 	}
-	return r.takeArtifact(record)
+	return record, nil
 }
 
 // takeArtifact continues from a recorded artifact.

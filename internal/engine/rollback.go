@@ -2,10 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -84,7 +82,11 @@ func (r *run) rollbackTarget() (state.Record, error) {
 		}
 		return record, nil
 	}
-	if released := r.history.releasedOnce(); len(released) > 1 {
+	released := r.history.releasedOnce()
+	if _, cut := r.history.unsettled(); cut && len(released) > 0 {
+		return released[0], nil // the last that went well
+	}
+	if len(released) > 1 {
 		return released[1], nil
 	}
 	return state.Record{}, invalid(fmt.Sprintf("App %q has no earlier release to go back to", r.app.Name),
@@ -99,23 +101,29 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 	if exists {
 		return r.takeDeployment(record)
 	}
-	if parent, ok := r.history.parent(record); ok {
+	if parent, ok := r.history.parent(record); ok && len(parent.Result) > 0 {
 		if err := r.takeArtifact(parent); err != nil {
 			return err
 		}
 	}
 	r.stage = stageDeploy
 	if record.Status == state.Succeeded {
-		err := r.restore(ctx, record)
-		if !errors.Is(err, errors.ErrUnsupported) {
+		from, err := r.load(record)
+		if err != nil {
 			return err
 		}
+		return r.deployFrom(ctx, &from)
 	}
 	if r.artifact == nil {
-		return invalid(fmt.Sprintf("Deployment %d of app %q cannot be made again", record.Sequence, r.app.Name),
-			"It was destroyed, and its artifact is not recorded. `rollback --list` shows the candidates.")
+		return gone(r.app.Name, record.Sequence)
 	}
 	return r.deploy(ctx)
+}
+
+// gone explains why a deployment cannot be made again.
+func gone(app string, sequence int) error {
+	return invalid(fmt.Sprintf("Deployment %d of app %q cannot be made again", sequence, app),
+		"It is gone, and its artifact is not recorded. `rollback --list` shows the candidates.")
 }
 
 // current reports whether no later deployment updated the record's object.
@@ -125,43 +133,9 @@ func (r *run) current(record state.Record) bool {
 		if d.Deployment == record.Deployment {
 			return true
 		}
-		if generation != "" && d.Status == state.Succeeded && r.generation(d) == generation {
+		if generation != "" && r.generation(d) == generation {
 			return false
 		}
 	}
 	return true
-}
-
-// restore puts the content of a superseded deployment back in place, as a
-// deployment of its own. It returns errors.ErrUnsupported, and leaves no
-// record, where the platform cannot.
-func (r *run) restore(ctx context.Context, record state.Record) error {
-	from, err := r.load(record)
-	if err != nil {
-		return err
-	}
-	op := r.begin(stageDeploy, r.app.Deploy)
-	op.record.Parent, op.record.Digest = record.Parent, record.Digest
-	op.record.Deployment = newDeploymentID(r.app.Name)
-	op.record.Message = "restores " + record.Deployment
-	if op.record.Config, err = r.app.Deploy.Record(r.scope, r.platform.Config()); err != nil {
-		return op.locate(err)
-	}
-	return r.perform(ctx, op, func(ctx context.Context, op *operation) error {
-		platform, done, err := open(op, r.platform, r.app.Deploy.Decode(r.scope))
-		if err != nil {
-			return err
-		}
-		defer done()
-		restored, err := platform.Restore(ctx, component.RestoreRequest[component.Deployment]{
-			DeployInput: r.input(op, nil), From: from,
-		})
-		if kept := op.deployed(restored); kept != nil {
-			return errors.Join(op.locate(err), kept)
-		}
-		if errors.Is(err, errors.ErrUnsupported) {
-			return err
-		}
-		return op.locate(err)
-	})
 }
