@@ -36,6 +36,9 @@ var inputVariables = map[string]string{
 // secretInputs are masked before anything else happens.
 var secretInputs = []string{"github-token", "registry-auth", "github-app-private-key", "tfc-token", "kubeconfig"}
 
+// secretVariables are masked as well, where no input says the same.
+var secretVariables = []string{"GITHUB_TOKEN", "REGISTRY_AUTH"}
+
 // actionArgs turns the action's inputs into the words of a command line.
 func (m *machine) actionArgs() []string {
 	args := []string{m.runner.Input("command")}
@@ -68,6 +71,9 @@ func (m *machine) takeInputs(known *secret.Set) {
 			values[name] = v
 		}
 	}
+	for _, name := range secretVariables {
+		m.maskLines(known, secret.Text(environment(name)))
+	}
 	m.getenv = func(name string) string {
 		if v, ok := values[name]; ok {
 			return v
@@ -82,12 +88,10 @@ func (m *machine) maskLines(known *secret.Set, t secret.Text) {
 	if t == "" {
 		return
 	}
-	m.runner.Mask(t)
 	known.Add(t)
 	for line := range strings.Lines(t.Reveal()) {
 		if _, login, ok := strings.Cut(line, "="); ok {
 			if _, password, ok := strings.Cut(strings.TrimSpace(login), ":"); ok {
-				m.runner.Mask(secret.Text(password))
 				known.Add(secret.Text(password))
 			}
 		}

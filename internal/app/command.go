@@ -113,6 +113,10 @@ type verb struct {
 	// stateless says that the verb reads no record.
 	stateless bool
 
+	// recalls says that the verb works from records, so that problems of the
+	// file do not stop it.
+	recalls bool
+
 	// run does it. What an invalid call or a failed operation was told already
 	// comes back as an error that says so.
 	run func(ctx context.Context, s *session, f *flags, args []string) error
@@ -149,26 +153,26 @@ var verbs = []verb{
 		run:   rollback,
 	},
 	{
-		use: "status", short: "Show the health of every deployment",
+		use: "status", short: "Show the health of every deployment", recalls: true,
 		run: showStatus,
 	},
 	{
-		use: "logs", short: "Show what a deployment writes",
+		use: "logs", short: "Show what a deployment writes", recalls: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag, logFlags},
 		run:   showLogs,
 	},
 	{
-		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", args: cobra.MinimumNArgs(2),
+		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", recalls: true, args: cobra.MinimumNArgs(2),
 		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
 		run:   runExec,
 	},
 	{
-		use: "prune", short: "Destroy old deployments", changes: true,
+		use: "prune", short: "Destroy old deployments", recalls: true, changes: true,
 		flags: []func(*cobra.Command, *flags){pruneFlags},
 		run:   operate((*engine.Engine).Prune),
 	},
 	{
-		use: "destroy", short: "Destroy everything of the apps in a workspace", changes: true,
+		use: "destroy", short: "Destroy everything of the apps in a workspace", recalls: true, changes: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag},
 		run:   operate((*engine.Engine).Destroy),
 	},
@@ -217,6 +221,9 @@ func showStatus(ctx context.Context, s *session, f *flags, _ []string) error {
 
 func showLogs(ctx context.Context, s *session, f *flags, _ []string) error {
 	req := component.LogRequest{Tail: f.tail, Follow: f.follow}
+	if f.follow && len(f.Apps) != 1 && len(s.project.Apps()) > 1 {
+		return invalid("Which app to follow", "Lines of several apps at once cannot be followed. Name one with --app.")
+	}
 	if err := f.sinceInto(&req, s.engine.Now()); err != nil {
 		return err
 	}
@@ -226,9 +233,11 @@ func showLogs(ctx context.Context, s *session, f *flags, _ []string) error {
 
 func runExec(ctx context.Context, s *session, f *flags, args []string) error {
 	f.Apps = args[:1]
+	stdout, stderr, done := s.outputs()
 	status, err := s.engine.Exec(ctx, f.Options, component.ExecRequest{
-		Command: args[1:], TTY: f.tty, Stdin: s.machine.Stdin, Stdout: s.output(), Stderr: s.output(),
+		Command: args[1:], TTY: f.tty, Stdin: s.machine.Stdin, Stdout: stdout, Stderr: stderr,
 	})
+	done()
 	if err != nil {
 		return err
 	}

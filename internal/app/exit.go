@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -19,7 +20,8 @@ const (
 )
 
 // exitStatus shows those errors that were not shown yet and returns the exit
-// status: cancelled before failed before invalid.
+// status: cancelled before failed before invalid, which means that nothing was
+// touched.
 func (s *session) exitStatus(ctx context.Context, err error) int {
 	if command, ok := errors.AsType[exitError](err); ok {
 		return int(command)
@@ -43,12 +45,17 @@ func (s *session) exitStatus(ctx context.Context, err error) int {
 	switch {
 	case ctx.Err() != nil:
 		return exitCancelled
-	case failed:
+	case failed, wrong && s.changed():
 		return exitFailed
 	case wrong:
 		return exitInvalid
 	}
 	return exitDone
+}
+
+// changed reports whether something was touched.
+func (s *session) changed() bool {
+	return slices.ContainsFunc(s.results, func(r engine.Result) bool { return r.Outcome == engine.Changed })
 }
 
 // flatten returns the errors that errors.Join put together, at any depth.

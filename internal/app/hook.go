@@ -55,6 +55,9 @@ func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, s
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
 	err = runGroup(ctx, cmd)
+	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
+		err = nil // it ended well, and left something running that keeps its output open
+	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
 		return &diag.Problem{
 			Summary: fmt.Sprintf("Hook %q failed", strings.Join(h.Command, " ")),

@@ -14,7 +14,7 @@ import (
 // post is the post step: it makes durable what the main step could not, and
 // ends what that reported as pending. It finds its work in the journal.
 func (m *machine) post(ctx context.Context) error {
-	known := &secret.Set{}
+	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
 	if m.getenv("ACTIONS_RESULTS_URL") == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -15,14 +16,19 @@ import (
 
 var _ engine.Reporter = (*report.Reporter)(nil)
 
+// settleTime is how long ending the statuses may take: a job that was cancelled
+// gives ten seconds in all, and the state goes first.
+const settleTime = 2 * time.Second
+
 // reportTo makes the engine set commit statuses.
 func (s *session) reportTo(client *github.Client, run workflow.Context) {
 	reporter := report.New(report.Options{Client: client, Run: run, Secrets: s.secrets})
 	s.engine.Reporter = reporter
-	s.settle = func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	s.dropped = reporter.Dropped
+	s.settle = func(ctx context.Context, well bool) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 		defer cancel()
-		if err := reporter.Settle(ctx); err != nil {
+		if err := reporter.Settle(ctx, well); err != nil {
 			s.machine.runner.Warning(fmt.Sprintf("Commit statuses may still say pending: %v", err))
 		}
 	}
@@ -42,6 +48,9 @@ func (s *session) summarize(verb string, err error) {
 		if invalid, ok := errors.AsType[*engine.InvalidError](e); ok && !shown {
 			page.Problems = append(page.Problems, invalid.Diags...)
 		}
+	}
+	if s.dropped != nil && s.dropped() > 0 {
+		page.Notes = append(page.Notes, fmt.Sprintf("Commit statuses that could not be set: %d", s.dropped()))
 	}
 	if len(page.Apps) > 0 || len(page.Problems) > 0 {
 		s.ui.Summary(report.Summary(page))

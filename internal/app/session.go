@@ -42,10 +42,11 @@ type session struct {
 	dataDir string // survives runs on one machine
 	closers []func() error
 
-	problems hcl.Diagnostics           // of the file and its variables
-	results  []engine.Result           // of the verb
-	settle   func(ctx context.Context) // ends what is reported as pending; nil where nothing is
-	uploaded func() map[string]int64   // the state artifacts of this run, by app; nil where there are none
+	problems hcl.Diagnostics             // of the file and its variables
+	results  []engine.Result             // of the verb
+	settle   func(context.Context, bool) // ends what is reported as pending, well or not; nil where nothing is
+	dropped  func() int                  // statuses that could not be set; nil where none is
+	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
 }
 
 var (
@@ -55,13 +56,17 @@ var (
 
 // run opens a session, runs the verb in it, and closes it.
 func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int {
-	known := &secret.Set{}
+	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
 	s := &session{machine: m, secrets: known, project: &config.Project{}}
 	s.ui = s.newUI(f.session)
 	err := s.open(f.session, v)
-	if s.problems.HasErrors() {
+	switch {
+	case !s.problems.HasErrors():
+	case v.recalls && err == nil && s.project.Name() != "":
+		s.ui.Diagnostics(asWarnings(s.problems))
+	default:
 		err = s.everyProblem(ctx, err)
 	}
 	if err == nil && !v.stateless {
@@ -70,7 +75,7 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	if err == nil {
 		err = v.run(ctx, s, f, args)
 	}
-	err = errors.Join(err, s.close(ctx, v))
+	err = s.close(ctx, v, err)
 	s.summarize(v.use, err)
 	return s.exitStatus(ctx, err)
 }
@@ -156,6 +161,17 @@ func (s *session) load(o sessionOptions) error {
 	}
 	s.project, s.problems = config.Load(path)
 	return nil
+}
+
+// asWarnings shows problems that do not stop the verb.
+func asWarnings(problems hcl.Diagnostics) hcl.Diagnostics {
+	warnings := make(hcl.Diagnostics, len(problems))
+	for i, d := range problems {
+		w := *d
+		w.Severity = hcl.DiagWarning
+		warnings[i] = &w
+	}
+	return warnings
 }
 
 // everyProblem joins the problems of the file and its variables with those of

@@ -155,11 +155,20 @@ func (s *session) showLine(app string, several bool, l component.LogLine) {
 	fmt.Fprintln(s.output(), line)
 }
 
-// output takes what a workload writes: as it is on a terminal, defused on a
-// runner.
+// output takes lines of text as they are on a terminal, defused on a runner.
 func (s *session) output() io.Writer {
 	if s.machine.runner.Active() {
 		return s.machine.runner.Writer()
 	}
 	return s.machine.Stdout
+}
+
+// outputs takes the two streams of a command in a workload. The caller calls
+// done after the last write.
+func (s *session) outputs() (stdout, stderr io.Writer, done func()) {
+	if !s.machine.runner.Active() {
+		return s.machine.Stdout, s.machine.Stderr, func() {}
+	}
+	w := s.machine.runner.Writer()
+	return w, w, func() { _ = w.Close() } // it writes to the log, whose errors have no other place
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"path"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
@@ -18,21 +20,33 @@ import (
 )
 
 // openState opens the store that --state names: by default workflow artifacts
-// where there is a runner that keeps them, else a folder.
+// in a runner and a folder elsewhere. A runner without artifacts has no place
+// that is safe to assume.
 func (s *session) openState(o sessionOptions, v verb) error {
-	switch kind := o.state; {
-	case kind == "artifact", kind == "auto" && s.machine.getenv("ACTIONS_RESULTS_URL") != "":
-		return s.openArtifacts()
-	case kind == "dir", kind == "auto":
-		return s.openFolder(v)
-	default:
+	kind, folder, _ := strings.Cut(o.state, "=")
+	inRunner, offered := s.machine.runner.Active(), s.machine.getenv("ACTIONS_RESULTS_URL") != ""
+	switch {
+	case kind == "artifact", kind == "auto" && offered:
+		return s.openArtifacts(v)
+	case kind == "auto" && inRunner && v.changes:
+		return invalid("No place for the state", "This step has no artifact service: it is a `run` step, or the server offers none. "+
+			"Use the action itself, or set the state to dir=FOLDER with a folder that outlives the job.")
+	case kind == "auto":
+		return s.openFolder(s.dataDir, v)
+	case kind != "dir":
 		return invalid(fmt.Sprintf("Unknown kind of state %q", kind),
-			"The flag --state and the input `state` take auto, artifact or dir."+diag.Suggest(kind, []string{"auto", "artifact", "dir"}))
+			"The flag --state and the input `state` take auto, artifact, dir or dir=FOLDER."+diag.Suggest(kind, []string{"auto", "artifact", "dir"}))
+	case folder != "":
+		return s.openFolder(s.machine.fromDir([]string{folder})[0], v)
 	}
+	if inRunner && v.changes {
+		s.machine.runner.Notice("State is kept in " + s.dataDir + " and ends with this job. To keep it, say dir=FOLDER.")
+	}
+	return s.openFolder(s.dataDir, v)
 }
 
-func (s *session) openFolder(v verb) error {
-	store, err := dirstore.Open(s.dataDir, s.secrets)
+func (s *session) openFolder(folder string, v verb) error {
+	store, err := dirstore.Open(folder, s.secrets)
 	if err != nil {
 		return invalid("The state cannot be read", err.Error())
 	}
@@ -47,20 +61,27 @@ func (s *session) openFolder(v verb) error {
 
 // openArtifacts opens the store of a run, and the client that reports to
 // GitHub.
-func (s *session) openArtifacts() error {
+func (s *session) openArtifacts(v verb) error {
 	m, run := s.machine, s.machine.runner.Context()
 	client, service, err := m.github(s.http, s.secrets)
 	if err != nil {
 		return err
 	}
-	path, err := filepath.Rel(run.Workspace, s.project.Path())
+	if service == nil && v.changes {
+		return invalid("No place for the state", "State was to be kept in artifacts, and this step has no artifact service: ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN are not both set. Use the action itself, or another kind of state.")
+	}
+	refs, err := m.stateRefs()
 	if err != nil {
-		path = filepath.Base(s.project.Path())
+		return err
+	}
+	file, err := filepath.Rel(run.Workspace, s.project.Path())
+	if err != nil {
+		file = filepath.Base(s.project.Path())
 	}
 	store, err := m.artifacts(runstore.Options{
-		Client: client, Service: service, Secrets: s.secrets, Run: run, Path: path,
+		Client: client, Service: service, Secrets: s.secrets, Run: run, Path: file,
 		Project: s.project.Name(), Apps: s.project.Apps(), Workspace: s.engine.Workspace,
-		Refs: m.runner.InputList("state-refs"),
+		Refs: refs,
 	})
 	if err != nil {
 		return err
@@ -80,6 +101,20 @@ func (s *session) openArtifacts() error {
 	s.closers = append(s.closers, store.Close)
 	s.reportTo(client, run)
 	return nil
+}
+
+// stateRefs reads the input state-refs: patterns of branches and tags, with or
+// without refs/heads/ and refs/tags/.
+func (m *machine) stateRefs() ([]string, error) {
+	var patterns []string
+	for _, p := range m.runner.InputList("state-refs") {
+		p = strings.TrimPrefix(strings.TrimPrefix(p, "refs/heads/"), "refs/tags/")
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, invalid("Invalid pattern in `state-refs`", fmt.Sprintf("%q is no pattern: %v. A star stands for anything but a slash, as in release/*.", p, err))
+		}
+		patterns = append(patterns, p)
+	}
+	return patterns, nil
 }
 
 // github returns the clients of the repository's API and of the run's artifact
@@ -140,29 +175,32 @@ func (r readable) List(ctx context.Context, q state.Query) iter.Seq2[state.Recor
 // lastWords is how long the program goes on after it was cancelled.
 const lastWords = 5 * time.Second
 
-// close makes durable what the run recorded and removes what it made on disk.
-func (s *session) close(ctx context.Context, v verb) error {
-	var errs []error
+// close makes durable what the run recorded, ends what is reported, and removes
+// what the run made on disk. It returns err, how the verb ended, joined with
+// what goes wrong here.
+func (s *session) close(ctx context.Context, v verb, err error) error {
 	if s.engine != nil && s.engine.Store != nil && v.changes {
-		errs = append(errs, flush(ctx, s.engine.Store), s.setArtifactOutput())
+		err = errors.Join(err, flush(ctx, s.engine.Store), s.setArtifactOutput())
 	}
 	if s.settle != nil {
-		s.settle(ctx)
+		s.settle(ctx, err == nil)
 	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i]())
+		err = errors.Join(err, s.closers[i]())
 	}
-	return errors.Join(errs...)
+	return err
 }
 
-// flush makes records outlive the machine, also when ctx has ended.
+// flush makes records outlive the machine. If ctx ends meanwhile it tries once
+// more, on time of its own.
 func flush(ctx context.Context, store state.Store) error {
-	if ctx.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	err := store.Flush(ctx)
+	if err != nil && ctx.Err() != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
+		err = store.Flush(last)
 	}
-	if err := store.Flush(ctx); err != nil {
+	if err != nil {
 		return fmt.Errorf("saving the state: %w", err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,6 +54,7 @@ type world struct {
 	fail     func(call string) error
 	ended    bool // what Ended answers
 	run      int64
+	place    string // the workspace; "" is default
 	clock    time.Time
 	printed  []string
 	problems hcl.Diagnostics
@@ -78,7 +80,7 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
-	scope, diags := project.Scope(config.Inputs{TempDir: t.TempDir(), Secrets: &secret.Set{}})
+	scope, diags := project.Scope(config.Inputs{Workspace: w.place, TempDir: t.TempDir(), Secrets: &secret.Set{}})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -87,7 +89,7 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 		named[p.Name] = p
 	}
 	return &engine.Engine{
-		Project: project, Scope: scope, Workspace: "default", Plugins: named,
+		Project: project, Scope: scope, Workspace: cmp.Or(w.place, "default"), Plugins: named,
 		Store: w.store, UI: w, Secrets: &secret.Set{}, Origin: state.Origin{Run: w.run},
 		Host: func(component.App, component.Plugin) (component.Host, func(), error) {
 			return component.Host{Progress: w, TempDir: t.TempDir()}, func() {}, nil

@@ -88,9 +88,9 @@ func (r *Reporter) Report(ctx context.Context, record state.Record) error {
 }
 
 // Settle ends what is still pending, for no status may stay so for ever: with
-// success where the app's last operation went well, as after a deploy without a
-// release, else with error. Call it once, at the end.
-func (r *Reporter) Settle(ctx context.Context) error {
+// success where the app's last operation went well and the run did too, as
+// after a deploy without a release; else with error. Call it once, at the end.
+func (r *Reporter) Settle(ctx context.Context, well bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error
@@ -99,10 +99,13 @@ func (r *Reporter) Settle(ctx context.Context) error {
 		if p.state != pending {
 			continue
 		}
-		if p.last.Status == state.Succeeded {
-			errs = append(errs, r.set(ctx, p, success, p.achieved()))
-		} else {
+		switch {
+		case p.last.Status != state.Succeeded:
 			errs = append(errs, r.set(ctx, p, failed, p.last.Operation+" did not end"))
+		case well:
+			errs = append(errs, r.set(ctx, p, success, p.achieved()))
+		default:
+			errs = append(errs, r.set(ctx, p, failed, "stopped after "+p.last.Operation))
 		}
 	}
 	return errors.Join(errs...)

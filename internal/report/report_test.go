@@ -64,6 +64,7 @@ func TestReport(t *testing.T) {
 	cases := map[string]struct {
 		records []state.Record
 		settle  bool
+		failed  bool // the run, in spite of its records
 		want    []string
 	}{
 		"up": {
@@ -96,6 +97,11 @@ func TestReport(t *testing.T) {
 			settle:  true,
 			want:    []string{"web pending: build is running", "web success: built"},
 		},
+		"stopped between two stages": {
+			records: []state.Record{record("push", state.Running), record("push", state.Succeeded)},
+			settle:  true, failed: true,
+			want: []string{"web pending: push is running", "web error: stopped after push"},
+		},
 		"cut off": {
 			records: []state.Record{record("build", state.Running)},
 			settle:  true,
@@ -121,7 +127,7 @@ func TestReport(t *testing.T) {
 				}
 			}
 			if c.settle {
-				if err := reporter.Settle(t.Context()); err != nil {
+				if err := reporter.Settle(t.Context(), !c.failed); err != nil {
 					t.Fatal(err)
 				}
 			}

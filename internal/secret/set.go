@@ -17,6 +17,10 @@ const shortest = 8
 // Set is the secrets that this run knows. Its zero value is empty and ready to
 // use; a nil Set knows nothing. Safe for concurrent use.
 type Set struct {
+	// Mask is told of each text before it is known here, so that a runner masks
+	// it too, also a short one. It is set before the first Add; nil tells nobody.
+	Mask func(Text)
+
 	mu    sync.RWMutex
 	forms [][]byte // every form of every secret
 }
@@ -26,6 +30,9 @@ type Set struct {
 func (s *Set) Add(t Text) {
 	if s == nil {
 		return
+	}
+	if s.Mask != nil && t != "" {
+		s.Mask(t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,7 +31,7 @@ func (s *Store) trusts(ctx context.Context, k key, a github.Artifact) (bool, err
 		return true, nil
 	}
 	for _, pattern := range s.options.Refs {
-		// A pattern that is none matches nothing; whoever read it has said so.
+		// A pattern that is none was refused by whoever read it.
 		if matched, _ := path.Match(pattern, a.HeadBranch); matched {
 			return true, nil
 		}
