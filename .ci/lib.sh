@@ -38,6 +38,7 @@ silent() {
 	local what=$1 output
 	shift
 	output=$("$@" 2>&1) || { printf '%s\n' "$output" && die "$what"; }
+	output=$(grep -v '^go: downloading ' <<<"$output" || true) # a fresh machine's module cache
 	[[ -z $output ]] || { printf '%s\n' "$output" && die "$what"; }
 }
 

@@ -141,10 +141,10 @@ func firstPush(t *testing.T, p *project) {
 	}
 	var outputs struct{ URL, Sequence string }
 	printedOutputs(t, log, &outputs)
-	urls, sequences := map[string]string{}, map[string]string{}
+	urls, sequences := map[string]string{}, map[string]int{}
 	decode(t, outputs.URL, &urls)
 	decode(t, outputs.Sequence, &sequences)
-	if diff := cmp.Diff(map[string]string{"web": "1", "notes": "1"}, sequences); diff != "" {
+	if diff := cmp.Diff(map[string]int{"web": 1, "notes": 1}, sequences); diff != "" {
 		t.Errorf("output sequence (-want +got):\n%s", diff)
 	}
 	for path, want := range map[string]string{"/": "the first version\n", "/hook.html": "built by a hook\n"} {

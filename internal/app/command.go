@@ -64,7 +64,7 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 			},
 		}
 		if v.args == nil {
-			command.Args = cobra.NoArgs
+			command.Args = noArguments
 		}
 		for _, add := range v.flags {
 			add(command, &f)
@@ -75,6 +75,22 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		return m.usage(root, args, err)
 	}
 	return status
+}
+
+// noArguments explains words that a verb does not take.
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no argument %q; to choose an app, say --app %s", c.Name(), args[0], args[0])
+}
+
+// appAndCommand explains what exec takes.
+func appAndCommand(_ *cobra.Command, args []string) error {
+	if len(args) >= 2 {
+		return nil
+	}
+	return errors.New("exec takes the name of the app and a command, as in: deploy-action exec web -- ls /")
 }
 
 // usage explains a call that the command line does not allow.
@@ -162,7 +178,7 @@ var verbs = []verb{
 		run:   showLogs,
 	},
 	{
-		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", recalls: true, args: cobra.MinimumNArgs(2),
+		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", recalls: true, args: appAndCommand,
 		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
 		run:   runExec,
 	},

@@ -11,7 +11,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/engine"
 )
 
-// The exit statuses of product.md, section 2.
+// The exit statuses.
 const (
 	exitDone      = 0
 	exitFailed    = 1

@@ -17,6 +17,9 @@ import (
 // conclude shows what came of a verb and hands it on.
 func (s *session) conclude(results []engine.Result, asJSON bool) error {
 	s.results = results
+	if len(results) == 0 && len(s.project.Apps()) == 0 {
+		s.ui.Print("%s declares no app.", s.project.Path())
+	}
 	if asJSON {
 		return errors.Join(s.printJSON(resultsJSON(results)), s.setOutputs(results))
 	}
@@ -25,6 +28,8 @@ func (s *session) conclude(results []engine.Result, asJSON bool) error {
 		case r.Failure != nil:
 		case r.URL != "":
 			s.ui.Print("%s: %s", r.App, r.URL)
+		case r.Outcome == engine.Unchanged && r.Plan.Changes == nil:
+			s.ui.Print("%s: nothing to do in workspace %q", r.App, r.Workspace)
 		case r.Deployment != "":
 			s.ui.Print("%s: deployed as %s", r.App, r.Deployment)
 		}

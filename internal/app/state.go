@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"net/http"
 	"path"
@@ -47,6 +48,10 @@ func (s *session) openState(o sessionOptions, v verb) error {
 
 func (s *session) openFolder(folder string, v verb) error {
 	store, err := dirstore.Open(folder, s.secrets)
+	if errors.Is(err, fs.ErrPermission) {
+		return invalid("No permission for the state folder", fmt.Sprintf(
+			"This user may not write %s (%v). Run as the folder's owner, or give it to this user with chown.", folder, err))
+	}
 	if err != nil {
 		return invalid("The state cannot be read", err.Error())
 	}

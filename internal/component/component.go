@@ -48,7 +48,7 @@ type Host struct {
 	Log      *slog.Logger // for maintainers; hidden unless debugging
 	HTTP     *http.Client
 	Getenv   func(string) string // input over environment over file, for this app and workspace
-	Environ  func() []string     // for child processes: the allow-list of product.md, section 7
+	Environ  func() []string     // for child processes: an allow-list without tokens
 	TempDir  string              // removed when the operation ends
 	DataDir  string              // this plugin's, survives runs on one machine (pid files)
 	CacheDir string              // may vanish between runs

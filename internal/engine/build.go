@@ -26,6 +26,7 @@ func (r *run) build(ctx context.Context) error {
 		if err != nil {
 			return op.locate(err)
 		}
+		r.result.Outcome = Changed
 		return op.makes(made)
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -74,8 +75,12 @@ func (r *run) deployOn(ctx context.Context, op *operation, from *component.Targe
 	if err == nil {
 		return nil
 	}
-	if cause := context.Cause(limited); errors.Is(cause, errTimeout) {
-		err = fmt.Errorf("%w: %w", cause, err)
+	if errors.Is(context.Cause(limited), errTimeout) {
+		err = &diag.Problem{
+			Summary: fmt.Sprintf("The deploy did not end within %v", r.options.timeout()),
+			Detail:  "Its timeout passed. Give it more time with --timeout (the input `timeout`), or see in the last lines of the workload what it waits for.",
+			Err:     err,
+		}
 	}
 	r.noteLeft(op, deployed)
 	if ctx.Err() == nil { // else there is no time for it

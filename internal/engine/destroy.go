@@ -54,7 +54,7 @@ func (e *Engine) recorded(ctx context.Context, chosen []string) ([]string, error
 			names = append(names, name)
 		} else {
 			return nil, invalid(fmt.Sprintf("Unknown app %q", name), fmt.Sprintf(
-				"Neither %s nor the state of workspace %q knows it: %s.%s",
+				"Neither %s nor the state of workspace %q knows it. They know %s.%s",
 				e.Project.Path(), e.Workspace, list(names, "there is no app"), diag.Suggest(name, names)))
 		}
 	}

@@ -127,7 +127,7 @@ func (r *run) mark(ctx context.Context, record state.Record, status state.Status
 func (r *run) noteLeft(op *operation, d component.Deployment) {
 	r.result.Failure = &Failure{}
 	if d != nil {
-		r.result.Failure.Left = fmt.Sprintf("deployment %d (%s), for you to look at; the next `up` or `prune` removes it",
+		r.result.Failure.Left = fmt.Sprintf("deployment %d (%s), for you to look at; `prune`, or the next `up` that succeeds, removes it",
 			op.record.Sequence, op.record.Deployment)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 )
 
 // Options are a verb's arguments. Zero values are the defaults; each verb
-// reads those that product.md, section 2, gives it.
+// reads those that its flags set.
 type Options struct {
 	Apps       []string      // the chosen ones; all when empty
 	Deployment string        // a deployment: sequence or ID
@@ -24,7 +25,7 @@ type Options struct {
 	LockWait   time.Duration // how long to wait for the app's lock; 0 for the default
 }
 
-// The defaults of product.md, section 2.
+// The defaults of the options.
 const (
 	defaultTimeout  = time.Hour
 	defaultLockWait = 15 * time.Minute
@@ -41,13 +42,12 @@ func (o Options) retain() int {
 	return o.Retain
 }
 
-// withTimeout bounds one operation.
+// timeout is how long one deploy may take.
+func (o Options) timeout() time.Duration { return cmp.Or(o.Timeout, defaultTimeout) }
+
+// withTimeout bounds one deploy.
 func (o Options) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := o.Timeout
-	if limit == 0 {
-		limit = defaultTimeout
-	}
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: %v", errTimeout, limit))
+	return context.WithTimeoutCause(ctx, o.timeout(), errTimeout)
 }
 
 // each runs work on every pipeline in turn, under the app's lock, and goes on
@@ -127,7 +127,10 @@ func (r *run) failure(ctx context.Context, err error) *Failure {
 		f.Serving = "nothing, for nothing is released in this workspace"
 	}
 	if ctx.Err() != nil {
-		f.Next = "run `up` again; it adopts or removes what this cancelled run left"
+		f.Diags = hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Interrupted", Detail: fmt.Sprintf("The run was cancelled during %s of app %q.", f.Stage, f.App),
+		}}
+		f.Left, f.Next = "", "run it again; `up` adopts or removes what this run left"
 	}
 	return f
 }
@@ -140,6 +143,7 @@ func (e *Engine) showFailure(f *Failure) {
 		for _, line := range f.Logs {
 			e.UI.Print("  %s", line.Text)
 		}
+		e.UI.Print("")
 	}
 	for _, line := range []struct{ label, text string }{
 		{"Serves users now", f.Serving}, {"Left behind", f.Left}, {"Next step", f.Next},

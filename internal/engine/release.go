@@ -81,7 +81,7 @@ func (r *run) chooseArtifact(ctx context.Context) error {
 	if r.options.From != "" && r.options.From != r.Workspace {
 		return r.promote(ctx)
 	}
-	record, err := r.pushed(r.history)
+	record, err := r.pushed(r.history, r.Workspace)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (r *run) promote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	record, err := r.pushed(there)
+	record, err := r.pushed(there, r.options.From)
 	if err != nil {
 		return err
 	}
@@ -113,19 +113,19 @@ func (r *run) promote(ctx context.Context) error {
 }
 
 // pushed returns the pushed artifact that the options name, or else the newest.
-func (r *run) pushed(from history) (state.Record, error) {
+func (r *run) pushed(from history, workspace string) (state.Record, error) {
 	if ref := r.options.Artifact; ref != "" {
 		record, ok := from.find(stagePush, ref)
 		if !ok {
 			return record, invalid(fmt.Sprintf("No artifact %q", ref), fmt.Sprintf(
-				"Nothing with that sequence or ID was pushed for app %q in this workspace. `status` shows what there is.", r.app.Name))
+				"Nothing with that sequence or ID was pushed for app %q in workspace %q.", r.app.Name, workspace))
 		}
 		return record, nil
 	}
 	record, ok := from.latest(stagePush, state.Succeeded)
 	if !ok {
 		return record, invalid(fmt.Sprintf("App %q has no artifact to deploy", r.app.Name),
-			"Nothing was pushed in this workspace yet. Run `build` first, or `up`, which does both.")
+			fmt.Sprintf("Nothing was pushed in workspace %q yet. Run `build` there first, or `up`, which does both.", workspace))
 	}
 	return record, nil
 }
@@ -159,7 +159,7 @@ func (r *run) chooseDeployment(context.Context) error {
 	record, ok := live.latest(stageDeploy, state.Succeeded)
 	if !ok {
 		return invalid(fmt.Sprintf("App %q has no deployment to release", r.app.Name),
-			"Nothing was deployed in this workspace yet. Run `deploy` first, or `up`, which does it all.")
+			"No deployment in this workspace has succeeded yet. Run `deploy` first, or `up`, which does it all.")
 	}
 	return r.takeDeployment(record)
 }

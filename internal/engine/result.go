@@ -43,6 +43,9 @@ type InvalidError struct{ Diags hcl.Diagnostics }
 // Error implements error.
 func (e *InvalidError) Error() string { return e.Diags.Error() }
 
+// Unwrap returns the diagnostics.
+func (e *InvalidError) Unwrap() error { return e.Diags }
+
 // Failure is an operation that went wrong, told so that its reader knows what
 // happened and what to do next.
 type Failure struct {

@@ -158,8 +158,12 @@ func (r *run) watched() (state.Record, error) {
 	if record, ok := live.find(stageDeploy, ref); ok {
 		return record, nil
 	}
-	return state.Record{}, invalid(fmt.Sprintf("App %q has no such deployment", r.app.Name),
-		"Nothing is deployed in this workspace, or not under that sequence or ID. `status` shows what there is.")
+	if r.options.Deployment != "" {
+		return state.Record{}, invalid(fmt.Sprintf("No deployment %q", r.options.Deployment), fmt.Sprintf(
+			"App %q has none with that sequence or ID in workspace %q which still exists. `status` shows what there is.", r.app.Name, r.Workspace))
+	}
+	return state.Record{}, invalid(fmt.Sprintf("App %q is not deployed", r.app.Name),
+		fmt.Sprintf("There is no deployment of it in workspace %q.", r.Workspace))
 }
 
 // unsupported explains a platform's refusal.

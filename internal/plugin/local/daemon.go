@@ -226,3 +226,21 @@ func self(n int) func(args ...string) *exec.Cmd {
 		return &exec.Cmd{Path: ownExecutable(), Args: append(lead[:len(lead):len(lead)], args...)}
 	}
 }
+
+// folderPoll is how often a daemon looks whether its folder is still there.
+const folderPoll = 2 * time.Second
+
+// while returns a context that ends with ctx, and soon after the file at path
+// is gone: a daemon whose folder somebody removed could not be found any more,
+// and nobody would ever end it.
+func while(ctx context.Context, path string) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		_ = retry.Poll(ctx, folderPoll, func(context.Context) (gone bool, _ error) { // it ends with ctx, too
+			_, err := os.Stat(path)
+			return errors.Is(err, fs.ErrNotExist), nil
+		})
+	}()
+	return ctx
+}

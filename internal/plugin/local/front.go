@@ -87,6 +87,7 @@ func runFront(ctx context.Context, dir string) error {
 		problem := frontState{Problem: err.Error(), PortTaken: errors.Is(err, syscall.EADDRINUSE)}
 		return errors.Join(err, writeJSON(filepath.Join(dir, stateFile), problem))
 	}
+	ctx = while(ctx, filepath.Join(dir, frontFile))
 	f.log.event("listening on port %d (%s)", card.Port, card.Protocol)
 	f.update()
 	ended := make(chan error, 1)

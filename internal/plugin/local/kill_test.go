@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -148,4 +149,20 @@ func TestReusedProcessID(t *testing.T) {
 		t.Error(err)
 	}
 	_ = stranger.Wait() // killed
+}
+
+// Whoever removes the folder by hand leaves no process behind that nobody could
+// find any more.
+func TestNothingOutlivesItsFolder(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.release(r.deploy("web-1", 1, local.PlatformConfig{}), local.ReleaserConfig{})
+	app := r.appProcess("web-1")
+	if err := os.RemoveAll(filepath.Join(r.host.DataDir, "shop")); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("supervisor and front end", func() bool {
+		return len(r.processes("supervise"))+len(r.processes("front")) == 0
+	})
+	r.eventually("the app ends", func() bool { return !running(app) })
 }

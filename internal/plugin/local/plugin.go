@@ -15,7 +15,7 @@
 //
 // The package sets no limits on memory or CPU and gives the app no network of
 // its own: it shares that of the machine. Isolation is as good as this user
-// may have it (see rung) and is no substitute for a container engine.
+// may have it, which the log says, and is no substitute for a container engine.
 package local
 
 import (

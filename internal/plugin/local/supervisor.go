@@ -88,7 +88,7 @@ func supervise(ctx context.Context, dir string, self func(...string) *exec.Cmd) 
 	}
 	s.spec.Sandbox.Root = s.home.path(rootDir)
 	leftovers(s.card.Mark)
-	return s.run(ctx)
+	return s.run(while(ctx, s.home.path(cardFile)))
 }
 
 // run starts the app again and again until ctx ends or it gives up.
