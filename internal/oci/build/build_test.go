@@ -415,6 +415,7 @@ func TestPathsStayInTheRepository(t *testing.T) {
 		"Dockerfile outside":        {func(r *build.Request) { r.Dockerfile = filepath.Join(outside, "Dockerfile") }, "Path outside the repository", "dockerfile"},
 		"Dockerfile through a link": {func(r *build.Request) { r.Dockerfile = filepath.Join(dir, "linked.Dockerfile") }, "Path outside the repository", "dockerfile"},
 		"missing Dockerfile":        {func(r *build.Request) { r.Dockerfile = filepath.Join(dir, "none") }, "Missing Dockerfile", "dockerfile"},
+		"a folder":                  {func(r *build.Request) { r.Dockerfile = dir }, "Dockerfile is a folder", "dockerfile"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
@@ -36,6 +37,12 @@ func readDockerfile(root *os.Root, req Request) (*dockerfile, error) {
 		return nil, &diag.Problem{
 			Summary: "Missing Dockerfile",
 			Detail:  fmt.Sprintf("There is no file %q. Add it, or name another with the attribute dockerfile.", name),
+			Attr:    "dockerfile",
+		}
+	case errors.Is(err, syscall.EISDIR):
+		return nil, &diag.Problem{
+			Summary: "Dockerfile is a folder",
+			Detail:  fmt.Sprintf("%q is a folder. Name the file in it with the attribute dockerfile.", name),
 			Attr:    "dockerfile",
 		}
 	case err != nil:

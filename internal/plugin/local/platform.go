@@ -82,7 +82,7 @@ func (p *platform) check(req component.DeployRequest[artifact.Image]) error {
 	if p.cfg.ServicePort != 0 && !portFree(p.cfg.ServicePort) {
 		return &diag.Problem{
 			Summary: fmt.Sprintf("Port %d is in use", p.cfg.ServicePort),
-			Detail: fmt.Sprintf("%s listens on it, which may be the deployment before this one. Two versions run side by side only if each has a port of its own: leave service_port out, and let the app listen on the port in its environment variable PORT.",
+			Detail: fmt.Sprintf("%s listens on it, which may be the deployment before this one. Two versions run side by side only if each has a port of its own: leave service_port out, and let the app listen on the port in its environment variable PORT. If a failed deployment holds it, run prune; to end the released one, run destroy.",
 				portUser(p.cfg.ServicePort)),
 			Attr: "service_port",
 		}
