@@ -116,7 +116,7 @@ func (m *machine) client() (*http.Client, error) {
 		return m.HTTP, nil
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if bundle := m.getenv("SSL_CERT_FILE"); bundle != "" {
+	if bundle := m.runner.Input("ca-bundle"); bundle != "" { // Go itself reads SSL_CERT_FILE, when it needs it
 		pem, err := os.ReadFile(m.fromDir([]string{bundle})[0])
 		if err != nil {
 			return nil, invalid("Unreadable CA bundle", err.Error()+". The input `ca-bundle` names a PEM file in the workspace.")
