@@ -102,8 +102,8 @@ func TestProcessIsAsTheImageSays(t *testing.T) {
 		"/env?name=FROM":                "static",
 		"/env?name=HOME":                "/home/web",
 		"/env?name=PATH":                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"/file?path=/work/settings.ini": "key=value",
-		"/ids":                          "1234 1235 /work",
+		"/file?path=/srv/web/settings.ini": "key=value",
+		"/ids":                          "1234 1235 /srv/web",
 	} {
 		if got := r.get(d.URL() + path); got != want {
 			t.Errorf("GET %s = %q, want %q", path, got, want)

@@ -112,7 +112,7 @@ func (r *rig) image(version string, command ...string) artifact.Image {
 	digest, err := layout.AddImage(oci.NewImage{
 		Config: v1.ConfigFile{
 			Architecture: runtime.GOARCH, OS: "linux",
-			Config: v1.Config{Entrypoint: command, Env: []string{"VERSION=" + version, "FROM=image", "RIG=" + r.host.DataDir}, User: "web", WorkingDir: "/work"},
+			Config: v1.Config{Entrypoint: command, Env: []string{"VERSION=" + version, "FROM=image", "RIG=" + r.host.DataDir}, User: "web", WorkingDir: "/srv/web"},
 		},
 		Layers: []oci.Layer{layer},
 	})
