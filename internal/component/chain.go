@@ -43,9 +43,6 @@ func Chain(b *BuilderSpec, g *RegistrySpec, p *PlatformSpec, r *ReleaserSpec) er
 	return errors.Join(errs...)
 }
 
-// Takes reports whether the platform can run artifacts of the kind of a.
-func (s *PlatformSpec) Takes(a artifact.Artifact) bool { return s.accepts(a) }
-
 // Makes returns a zero value of what the builder makes, or nil when that is
 // known only when it runs.
 func (s *BuilderSpec) Makes() artifact.Artifact { return s.makes }
