@@ -16,14 +16,15 @@ import (
 // flags are what the command line says.
 type flags struct {
 	engine.Options
-	session   sessionOptions
-	follow    bool
-	tail      int
-	since     string
-	tty       bool
-	list      bool
-	keep, put bool // --prune, --push
-	release   bool
+	session sessionOptions
+	follow  bool
+	tail    int
+	since   string
+	tty     bool
+	list    bool
+	prune   bool
+	push    bool
+	release bool
 }
 
 // execute runs the verb that args name and returns its exit status.
@@ -48,7 +49,9 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		command := &cobra.Command{
 			Use: v.use, Short: v.short, Hidden: v.hidden, Args: v.args,
 			RunE: func(cmd *cobra.Command, args []string) error {
-				f.settle()
+				if err := f.settle(cmd); err != nil {
+					return err
+				}
 				switch v.use {
 				case "version":
 					fmt.Fprintln(m.Stdout, version())
@@ -110,9 +113,19 @@ func (m *machine) usage(root *cobra.Command, args []string, err error) int {
 	return exitInvalid
 }
 
-// settle turns flags that say "do not" into options.
-func (f *flags) settle() {
-	f.NoPrune, f.NoPush, f.NoRelease = !f.keep, !f.put, !f.release
+// settle turns flags that say "do not" into options, and refuses numbers that
+// make no sense.
+func (f *flags) settle(cmd *cobra.Command) error {
+	f.NoPrune, f.NoPush, f.NoRelease = !f.prune, !f.push, !f.release
+	switch {
+	case f.Timeout <= 0:
+		return fmt.Errorf("--timeout is %v; it must be longer than nothing, such as 20m", f.Timeout)
+	case cmd.Flags().Changed("prune-retain") && f.Retain < 0:
+		return fmt.Errorf("--prune-retain is %d; it must be 0 or more", f.Retain)
+	case f.tail < 0:
+		return fmt.Errorf("--tail is %d; it must be 0 or more", f.tail)
+	}
+	return nil
 }
 
 // verb is one word of the command line.

@@ -25,18 +25,18 @@ func global(root *cobra.Command, f *flags) {
 	p.BoolVar(&f.session.debug, "debug", false, "show what maintainers need")
 	p.DurationVar(&f.Timeout, "timeout", time.Hour, "give a deploy up after this `time`")
 	p.BoolVar(&f.session.json, "json", false, "print JSON, and the log to standard error")
-	f.keep, f.put, f.release, f.Retain = true, true, true, -1
+	f.prune, f.push, f.release, f.Retain = true, true, true, -1
 }
 
 func pruneFlags(c *cobra.Command, f *flags) {
 	if c.Name() != "prune" {
-		c.Flags().BoolVar(&f.keep, "prune", true, "destroy old deployments afterwards")
+		c.Flags().BoolVar(&f.prune, "prune", true, "destroy old deployments afterwards")
 	}
 	c.Flags().IntVar(&f.Retain, "prune-retain", 1, "keep this `number` of deployments beside the released one")
 }
 
 func pushFlag(c *cobra.Command, f *flags) {
-	c.Flags().BoolVar(&f.put, "push", true, "push what was built")
+	c.Flags().BoolVar(&f.push, "push", true, "push what was built")
 }
 
 func releaseFlag(c *cobra.Command, f *flags) {

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -80,22 +79,11 @@ func TestUpHealsWhatACancelledRunLeft(t *testing.T) {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			ctx, cancel := context.WithCancel(t.Context())
-			w.fail = func(call string) error {
-				if call == moment {
-					cancel()
-					return ctx.Err()
-				}
-				return nil
-			}
-			if _, err := w.engine(t, file).Up(ctx, defaults); !errors.Is(err, context.Canceled) {
-				t.Fatalf("Up = %v, want that it was cancelled", err)
-			}
+			cut(t, w, moment)
 			last := w.records(t)[len(w.records(t))-1]
 			if !strings.HasSuffix(last, "interrupted") {
 				t.Errorf("the last record is %q, want it interrupted", last)
 			}
-			w.fail = nil
 			mustUp(t, w)
 			if unfinished := slices.ContainsFunc(w.records(t), func(r string) bool {
 				return strings.HasSuffix(r, "running") || strings.HasSuffix(r, "interrupted")
@@ -134,17 +122,8 @@ func TestRerunAdoptsItsOwnDeployment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.run = 42
-	ctx, cancel := context.WithCancel(t.Context())
-	w.fail = func(call string) error {
-		if call == "deploy sha256:one" {
-			cancel()
-			return ctx.Err()
-		}
-		return nil
-	}
-	_, _ = w.engine(t, file).Up(ctx, defaults)
+	cut(t, w, "deploy sha256:one")
 	before := w.deployments()
-	w.fail = nil
 	mustUp(t, w)
 	if diff := cmp.Diff(before, w.deployments()); diff != "" {
 		t.Errorf("deployments (-before +after the re-run):\n%s", diff)
