@@ -97,13 +97,13 @@ func TestProcessIsAsTheImageSays(t *testing.T) {
 		t.Fatal(describe(err))
 	}
 	for path, want := range map[string]string{
-		"/env?name=STATIC":              "static",
-		"/env?name=BOTH":                "config",
-		"/env?name=FROM":                "static",
-		"/env?name=HOME":                "/home/web",
-		"/env?name=PATH":                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"/env?name=STATIC":                 "static",
+		"/env?name=BOTH":                   "config",
+		"/env?name=FROM":                   "static",
+		"/env?name=HOME":                   "/home/web",
+		"/env?name=PATH":                   "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"/file?path=/srv/web/settings.ini": "key=value",
-		"/ids":                          "1234 1235 /srv/web",
+		"/ids":                             "1234 1235 /srv/web",
 	} {
 		if got := r.get(d.URL() + path); got != want {
 			t.Errorf("GET %s = %q, want %q", path, got, want)
