@@ -42,4 +42,26 @@ silent() {
 	[[ -z $output ]] || { printf '%s\n' "$output" && die "$what"; }
 }
 
+# build_server NAME MODULE FLAGS... builds a program from testdata/servers/NAME
+# into the user's cache folder, once for each version of its module and of Go:
+# testkit/servers looks for it there. The finished program gets its name last,
+# so a build that was cut never counts.
+build_server() {
+	local name=$1 module=$2 here=testdata/servers/$1 version cache folder unfinished
+	shift 2
+	version=$(go -C "$here" list -m -f '{{.Version}}' "$module")
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/deploy-action/servers
+	folder=$cache/$name-$version-$(go env GOVERSION)
+	unfinished=$folder.unfinished
+	mkdir -p "$cache"
+	exec 9>"$cache/$name.lock"
+	if have flock; then flock 9; fi
+	if [[ ! -x $folder/$name ]]; then
+		rm -rf "$unfinished"
+		CGO_ENABLED=0 GOFLAGS=-buildvcs=false go -C "$here" build -trimpath -ldflags '-s -w' "$@" -o "$unfinished/$name" "$module"
+		mv "$unfinished" "$folder"
+	fi
+	exec 9>&-
+}
+
 have go || die "Go is missing; go.mod names the version: https://go.dev/dl/"
