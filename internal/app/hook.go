@@ -40,7 +40,7 @@ func (s *session) checkHook(h config.Hook) error {
 // runHook runs a hook's command beside the file, in a process group of its
 // own, so that it ends with us. When we are killed, the command is killed too,
 // but not what it has started.
-func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, step component.Step) error {
+func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, step component.Step) error {
 	if len(h.Command) == 0 {
 		return &diag.Problem{Summary: "A hook without a command", Detail: "`command` is an empty list. Name a program and its arguments, or remove the hook."}
 	}
@@ -49,7 +49,7 @@ func (s *session) runHook(ctx context.Context, _ component.App, h config.Hook, s
 		return err
 	}
 	cmd := exec.CommandContext(ctx, path, h.Command[1:]...)
-	cmd.Dir, cmd.Env = s.project.Dir(), s.childEnviron()
+	cmd.Dir, cmd.Env = s.project.Dir(), s.childEnviron(app)
 	cmd.Stdout, cmd.Stderr = step.Output(), step.Output()
 	cmd.SysProcAttr = groupOfItsOwn()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }

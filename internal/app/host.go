@@ -1,14 +1,17 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -16,31 +19,43 @@ import (
 const helperVerb = "plugin-helper"
 
 // host makes what one operation of a plugin may touch.
-func (s *session) host(app component.App, plugin component.Plugin) (component.Host, func(), error) {
+func (s *session) host(app *config.App, plugin component.Plugin) (component.Host, func(), error) {
 	temp, err := os.MkdirTemp(s.tempDir, "operation-")
 	if err != nil {
 		return component.Host{}, nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
 	done := func() { _ = os.RemoveAll(temp) } // what is left goes with the session's folder
+	environ := func() []string { return s.childEnviron(app) }
 	return component.Host{
 		Progress: s.ui,
 		Log:      s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
 		HTTP:     s.http,
-		Getenv:   s.machine.getenv,
-		Environ:  s.childEnviron,
+		Getenv: func(name string) string {
+			return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
+		},
+		Environ:  environ,
 		TempDir:  temp,
 		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
 			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
-			cmd.Env = append(cmd.Env, s.childEnviron()...)
+			cmd.Env = append(cmd.Env, environ()...)
 			return cmd
 		},
 	}, done, nil
 }
 
-// childEnviron is what child processes see of our environment.
-func (s *session) childEnviron() []string { return workflow.ChildEnviron(s.machine.Environ) }
+// childEnviron is what child processes see of our environment, with what the
+// file sets for them.
+func (s *session) childEnviron(app *config.App) []string {
+	environ := workflow.ChildEnviron(s.machine.Environ)
+	for _, name := range slices.Sorted(maps.Keys(app.Runner)) {
+		if s.machine.getenv(name) == "" {
+			environ = append(environ, name+"="+app.Runner[name].Text.Reveal())
+		}
+	}
+	return environ
+}
 
 // runHelper is this program as a plugin's helper process.
 func runHelper(ctx context.Context, sys Sys) int {

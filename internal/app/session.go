@@ -200,6 +200,18 @@ func (s *session) noFile(dir string) error {
 	return invalid("No waypoint.hcl found", detail)
 }
 
+// closeSources gives back what sources of values lent. That it could not is no
+// failure: what is lent runs out by itself.
+func (s *session) closeSources(ctx context.Context) {
+	if err := s.engine.Close(ctx); err != nil {
+		s.ui.Diagnostics(hcl.Diagnostics{{
+			Severity: hcl.DiagWarning,
+			Summary:  "A source of values could not be closed",
+			Detail:   fmt.Sprintf("%v. Its token stays valid until it runs out.", err),
+		}})
+	}
+}
+
 // workspace returns the chosen workspace: flag over environment over default.
 func (s *session) workspace(o sessionOptions) string {
 	for _, name := range []string{o.workspace, s.machine.getenv("WAYPOINT_WORKSPACE")} {

@@ -19,16 +19,26 @@ type App struct {
 
 	Range      hcl.Range                    // of the block's header
 	Env, Files map[string]component.Setting // of the config blocks of project and app
+	Runner     map[string]component.Setting // environment variables for this program, of the same
+	Watch      []string                     // patterns of paths, relative to Path
+	DependsOn  []string                     // apps that come before this one
+	Preview    *Preview                     // nil where there are none
 
 	Build, Push, Deploy, Release *Stage
+
+	ctx                  *hcl.EvalContext
+	groups, runnerGroups []group // that apply to the app
+}
+
+// named returns the stage of that name, or nil.
+func (a *App) named(name string) *Stage {
+	return map[string]*Stage{"build": a.Build, "push": a.Push, "deploy": a.Deploy, "release": a.Release}[name]
 }
 
 // evaluate evaluates the head of a.
 func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 	named := cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(a.name)})
-	head := scope.ctx.NewChild()
-	head.Variables = map[string]cty.Value{"app": named}
-	path, diags := p.appPath(a, head)
+	path, diags := p.appPath(a, scope.child(scope.ctx, map[string]cty.Value{"app": named}))
 
 	vars := map[string]cty.Value{
 		"app": named,
@@ -38,9 +48,7 @@ func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 			"app":     cty.StringVal(path),
 		}),
 	}
-	ctx := scope.ctx.NewChild()
-	ctx.Variables = vars
-
+	ctx := scope.child(scope.ctx, vars)
 	own, more := evaluateLabels(a.labels, ctx, scope.secrets)
 	diags = append(diags, more...)
 	labels := mergeLabels(scope.workspace, scope.labels, own)
@@ -54,17 +62,32 @@ func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 			Labels:    mergeLabels(scope.workspace, labels, scope.extra),
 		},
 		Range: a.header,
+		ctx:   ctx,
 	}
-	settings, more := a.settings.evaluate(scope.settings, ctx, scope.secrets)
-	result.Env, result.Files = settings.env, settings.files
-	diags = append(diags, more...)
+	diags = append(diags, p.evaluateHead(a, result, scope)...)
 
 	builder := stageBuilder{scope: scope, ctx: ctx, vars: vars, labels: labels}
 	result.Build = builder.stage(a.build, nil)
 	result.Push = builder.stage(a.push, a.build)
 	result.Deploy = builder.stage(a.deploy, nil)
 	result.Release = builder.stage(a.release, nil)
-	return result, append(diags, builder.diags...)
+	diags = append(diags, builder.diags...)
+	return result, append(diags, p.evaluateSettings(a, result, scope)...)
+}
+
+// evaluateHead evaluates what stands beside the stages of a.
+func (p *Project) evaluateHead(a *app, result *App, scope Scope) hcl.Diagnostics {
+	var diags, more hcl.Diagnostics
+	if result.Watch, more = texts(a.watch, result.ctx); len(more) == 0 {
+		more = checkPatterns(result.Watch, a.watch)
+	}
+	diags = append(diags, more...)
+	if result.DependsOn, more = texts(a.dependsOn, result.ctx); len(more) == 0 {
+		more = p.checkDependsOn(a.name, result.DependsOn, a.dependsOn)
+	}
+	diags = append(diags, more...)
+	result.Preview, more = evaluatePreview(a.preview, result.ctx, scope)
+	return append(diags, more...)
 }
 
 // stageBuilder makes the stages of one app and gathers their problems.
@@ -76,8 +99,8 @@ type stageBuilder struct {
 	diags  hcl.Diagnostics
 }
 
-// stage returns the variant of s that the workspace selects; nil for nil. Its
-// labels are those of parent with its own on top.
+// stage returns the variant of s that the workspace, or a selector, selects;
+// nil for nil. Its labels are those of parent with its own on top.
 func (b *stageBuilder) stage(s, parent *section) *Stage {
 	if s == nil {
 		return nil
@@ -87,26 +110,24 @@ func (b *stageBuilder) stage(s, parent *section) *Stage {
 		layers = append(layers, b.sectionLabels(parent, false))
 	}
 	layers = append(layers, b.sectionLabels(s, true), b.scope.extra)
+	stage := &Stage{Body: hcl.EmptyBody(), Labels: mergeLabels(b.scope.workspace, layers...), kind: s.kind, labels: s.labels}
 
-	v, scoped := s.scoped[b.scope.workspace]
-	if !scoped {
-		v = s.plain
-	}
-	stage := &Stage{
-		Range:  v.header,
-		Body:   hcl.EmptyBody(),
-		Labels: mergeLabels(b.scope.workspace, layers...),
-		kind:   s.kind,
-		hooks:  v.hooks,
-	}
+	v, diags := s.choose(b.scope.workspace, stage.Labels)
+	b.diags = append(b.diags, diags...)
+	stage.variant, stage.Range = v, v.header
 	if v.use != nil {
 		stage.Plugin, stage.Range, stage.Body = v.use.Labels[0], v.use.LabelRanges[0], v.use.Body
 	}
 	stage.vars = maps.Clone(b.vars)
 	stage.vars["labels"] = labelsValue(stage.Labels)
 
-	_, diags := stage.Hooks(b.scope.WithUnknowns())
+	early := b.scope.WithUnknowns()
+	_, diags = stage.Hooks(early)
 	b.diags = append(b.diags, diags...)
+	if v.body != nil && (s.kind == "deploy" || s.kind == "release") {
+		stage.Conduct, diags = readConduct(v.body, v.header, stage.reader(early))
+		b.diags = append(b.diags, diags...)
+	}
 	return stage
 }
 

@@ -18,9 +18,9 @@ import (
 var elsewhere = map[string]string{
 	"app":        "It exists inside an app block.",
 	"artifact":   "It is what the build made, so it exists in the registry, deploy and release blocks.",
-	"config":     "References between values of a config block are not supported yet.",
+	"config":     "It is what the values of a config block refer to one another by, and exists only in them.",
 	"deploy":     "It is what the platform made, so it exists in the release block.",
-	"entrypoint": "It is not supported yet.",
+	"entrypoint": "It exists in the deploy block.",
 	"labels":     "It exists inside the build, registry, deploy and release blocks, but not in their own labels.",
 	"var":        "Variables are resolved after the project's name, its labels, and the defaults of variables, so that none of these can refer to one.",
 }
@@ -71,6 +71,9 @@ func explain(d *hcl.Diagnostic) {
 
 // unknownFunction says what to call instead.
 func unknownFunction(name string, ctx *hcl.EvalContext) string {
+	if slices.Contains(dynamicNames, name) {
+		return fmt.Sprintf("The function %q asks a source of values. It can be called in the default of a variable and in a config block. Declare a variable with it as its default, and refer to that one.", name)
+	}
 	if slices.Contains(funcs.NotYet, name) {
 		return fmt.Sprintf("The function %q belongs to the language, but this version does not know it yet.", name)
 	}

@@ -13,110 +13,42 @@ import (
 // grammar says what one kind of block may hold.
 type grammar struct {
 	what   string // the block, as messages call it
-	schema hcl.BodySchema
-
-	// later are arguments and blocks of the language that this version does
-	// not know yet.
-	later []string
-
-	// idle are blocks that are accepted and have no effect, with the reason.
-	idle map[string]string
+	items  []term
+	schema hcl.BodySchema // the same as items
 }
 
-// The blocks of the language.
-var (
-	rootGrammar = grammar{
-		what: "the file",
-		schema: hcl.BodySchema{
-			Attributes: []hcl.AttributeSchema{{Name: "project"}, {Name: "labels"}},
-			Blocks: []hcl.BlockHeaderSchema{
-				{Type: "variable", LabelNames: []string{"name"}},
-				{Type: "app", LabelNames: []string{"name"}},
-				{Type: "config"},
-			},
-		},
-		later: []string{"pipeline", "source", "auth", "workspace"},
-		idle: map[string]string{
-			"runner": "Operations run in this process, so there is no runner to choose.",
-			"plugin": "Only the built-in plugins can be used, and they need no declaration.",
-		},
-	}
-	appGrammar = grammar{
-		what: "an app block",
-		schema: hcl.BodySchema{
-			Attributes: []hcl.AttributeSchema{{Name: "path"}, {Name: "labels"}},
-			Blocks: []hcl.BlockHeaderSchema{
-				{Type: "build"}, {Type: "deploy"}, {Type: "release"}, {Type: "config"},
-			},
-		},
-		later: []string{"watch", "depends_on", "preview", "auth"},
-		idle: map[string]string{
-			"runner": "Operations run in this process, so there is no runner to choose.",
-			"url":    "There is no URL service; a releaser gives the app its address.",
-		},
-	}
-	stageGrammars = map[string]grammar{
-		"build":    stageGrammar("a build block", []hcl.BlockHeaderSchema{{Type: "registry"}}),
-		"registry": stageGrammar("a registry block", nil),
-		"deploy":   stageGrammar("a deploy block", nil, "timeout", "rollback", "outdated"),
-		"release":  stageGrammar("a release block", nil, "timeout", "rollback", "outdated", "canary", "pause"),
-	}
-	variantGrammar = grammar{
-		what: "a workspace block",
-		schema: hcl.BodySchema{
-			Attributes: []hcl.AttributeSchema{{Name: "labels"}},
-			Blocks: []hcl.BlockHeaderSchema{
-				{Type: "use", LabelNames: []string{"plugin"}},
-				{Type: "hook"},
-			},
-		},
-		later: []string{"timeout", "rollback", "outdated", "canary", "pause"},
-	}
-	hookGrammar = grammar{
-		what: "a hook block",
-		schema: hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-			{Name: "when", Required: true},
-			{Name: "command", Required: true},
-			{Name: "on_failure"},
-			{Name: "image"},
-			{Name: "identity"},
-		}},
-	}
-	settingsGrammar = grammar{
-		what: "a config block",
-		schema: hcl.BodySchema{
-			Attributes: []hcl.AttributeSchema{{Name: "env"}, {Name: "file"}},
-		},
-		later: []string{"internal", "file_change_signal", "workspace", "label", "runner"},
-	}
-	variableGrammar = grammar{
-		what: "a variable block",
-		schema: hcl.BodySchema{Attributes: []hcl.AttributeSchema{
-			{Name: "type"},
-			{Name: "default"},
-			{Name: "description"},
-			{Name: "env"},
-			{Name: "sensitive"},
-		}},
-		later: []string{"validation"},
-	}
-)
+// term is an argument or a block that a grammar knows.
+type term struct {
+	name     string
+	block    bool
+	labels   []string // of a block
+	required bool     // of an argument
+	doc      string   // one sentence for the reference
+	idle     string   // why it has no effect; "" for one that has
+}
 
-// stageGrammar is the grammar of a build, registry, deploy or release block:
-// what all of them hold, and more.
-func stageGrammar(what string, more []hcl.BlockHeaderSchema, later ...string) grammar {
-	return grammar{
-		what: what,
-		schema: hcl.BodySchema{
-			Attributes: []hcl.AttributeSchema{{Name: "labels"}},
-			Blocks: append([]hcl.BlockHeaderSchema{
-				{Type: "use", LabelNames: []string{"plugin"}},
-				{Type: "hook"},
-				{Type: "workspace", LabelNames: []string{"name"}},
-			}, more...),
-		},
-		later: append(later, "label"),
+// argument is a term NAME = VALUE.
+func argument(name, doc string) term { return term{name: name, doc: doc} }
+
+// required is an argument that must be there.
+func required(name, doc string) term { return term{name: name, doc: doc, required: true} }
+
+// block is a term NAME { … }, with labels between the two.
+func block(name, doc string, labels ...string) term {
+	return term{name: name, doc: doc, block: true, labels: labels}
+}
+
+// newGrammar makes a grammar of terms.
+func newGrammar(what string, items ...term) grammar {
+	g := grammar{what: what, items: items}
+	for _, t := range items {
+		if t.block {
+			g.schema.Blocks = append(g.schema.Blocks, hcl.BlockHeaderSchema{Type: t.name, LabelNames: t.labels})
+			continue
+		}
+		g.schema.Attributes = append(g.schema.Attributes, hcl.AttributeSchema{Name: t.name, Required: t.required})
 	}
+	return g
 }
 
 // read takes a body apart. What it could not place is in the diagnostics; the
@@ -126,24 +58,32 @@ func (g grammar) read(body hcl.Body) (*hcl.BodyContent, hcl.Diagnostics) {
 }
 
 // explain says why the block does not hold item.
-func (g grammar) explain(item item) *hcl.Diagnostic {
-	if reason, idle := g.idle[item.name]; idle {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagWarning,
-			Summary:  "Block without effect",
-			Detail:   fmt.Sprintf("The %s block is accepted and has no effect. %s", item.name, reason),
-			Subject:  &item.rng,
+func (g grammar) explain(item item) *hcl.Diagnostic { return unsupported(item, &g.schema, g.what) }
+
+// withoutEffect warns of what content holds and what is accepted only because
+// Waypoint knew it.
+func (g grammar) withoutEffect(content *hcl.BodyContent) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, t := range g.items {
+		if t.idle == "" {
+			continue
+		}
+		at, found := hcl.Range{}, false
+		if attribute, ok := content.Attributes[t.name]; ok {
+			at, found = attribute.NameRange, true
+		} else if blocks := content.Blocks.OfType(t.name); len(blocks) > 0 {
+			at, found = blocks[0].TypeRange, true
+		}
+		if found {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagWarning,
+				Summary:  fmt.Sprintf("%q has no effect", t.name),
+				Detail:   fmt.Sprintf("It is accepted in %s and has no effect. %s", g.what, t.idle),
+				Subject:  &at,
+			})
 		}
 	}
-	if slices.Contains(g.later, item.name) {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Not supported yet",
-			Detail:   fmt.Sprintf("%q in %s belongs to the language, but this version does not know it yet. Remove it for now.", item.name, g.what),
-			Subject:  &item.rng,
-		}
-	}
-	return unsupported(item, &g.schema, g.what)
+	return diags
 }
 
 // one returns the only block of its type in content, or nil. A second one is a
@@ -168,6 +108,16 @@ func duplicate(second, first *hcl.Block) *hcl.Diagnostic {
 		Detail: fmt.Sprintf("There may be one %s block here, and line %d has one already. Merge the two or remove one.",
 			second.Type, first.DefRange.Start.Line),
 		Subject: &second.DefRange,
+	}
+}
+
+// twice reports a second block of one name.
+func twice(what, name string, second, first hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Duplicate " + what,
+		Detail:   fmt.Sprintf("The %s %q is on line %d already. Rename, merge or remove one of the two.", what, name, first.Start.Line),
+		Subject:  &second,
 	}
 }
 

@@ -38,7 +38,7 @@ func (s *Stage) Hooks(scope Scope) ([]Hook, hcl.Diagnostics) {
 		diags hcl.Diagnostics
 	)
 	ctx := s.context(scope)
-	for _, block := range s.hooks {
+	for _, block := range s.variant.hooks {
 		r := &reader{ctx: ctx, secrets: scope.secrets, what: hookGrammar.what, partial: scope.unknowns}
 		var body hookBody
 		more := r.decode(block.Body, &body)

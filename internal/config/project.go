@@ -64,6 +64,7 @@ type Project struct {
 	labels    *hcl.Attribute // nil when absent
 	variables []*variable
 	settings  *settings // nil when absent
+	sources   map[string]*hcl.Block
 	apps      []*app
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/secret"
@@ -21,27 +22,35 @@ type Inputs struct {
 	Labels    map[string]string    // of the command line; they win over those in the file
 	GitHub    map[string]cty.Value // what is known of the github object; the rest of it is ""
 	Secrets   *secret.Set          // sensitive values are added to it
-	TempDir   string               // where template functions may write; this version has none
+	TempDir   string               // where template functions may write; "" for nowhere
 }
 
 // Scope is what expressions can refer to: variables, path, workspace, github,
 // and, as stages finish, artifact and deploy. It is a value: the With methods
 // return a changed copy. The zero Scope knows nothing.
 type Scope struct {
-	ctx       *hcl.EvalContext
-	workspace string
-	labels    map[string]string // of the project
-	extra     map[string]string // of the command line
-	settings  delivered         // of the project's config block
-	secrets   *secret.Set
-	artifact  cty.Value // [cty.NilVal] until there is one
-	deploy    cty.Value // likewise
-	unknowns  bool      // artifact and deploy exist, with unknown values
+	project    *Project
+	place      funcs.Place
+	head       *hcl.EvalContext // without variables
+	ctx        *hcl.EvalContext
+	workspace  string
+	labels     map[string]string // of the project
+	extra      map[string]string // of the command line
+	secrets    *secret.Set
+	given      map[string]given             // the values of variables that are no defaults
+	answers    map[string]component.Reading // of sources, by Request.ID
+	asked      *[]Request                   // where requests are noted; nil for nowhere
+	shared     *shared                      // what all apps have in common
+	artifact   cty.Value                    // [cty.NilVal] until there is one
+	deploy     cty.Value                    // likewise
+	deployment string                       // the ID of the deployment that is made; "" before
+	unknowns   bool                         // artifact and deploy exist, with unknown values
 }
 
 // Scope resolves the project's variables and returns what its apps are
 // evaluated in. The scope is usable even where there are problems: a variable
-// without a good value is unknown in it.
+// without a good value is unknown in it, and so is one with a dynamic default,
+// until [Scope.WithAnswers].
 func (p *Project) Scope(in Inputs) (Scope, hcl.Diagnostics) {
 	environ := environment(in.Environ)
 	if in.Workspace == "" {
@@ -55,32 +64,53 @@ func (p *Project) Scope(in Inputs) (Scope, hcl.Diagnostics) {
 			Detail:   problem,
 		})
 	}
+	place := funcs.Place{Dir: p.dir, Root: p.repository, Home: environ["HOME"], TempDir: in.TempDir}
+	head := p.context(cty.StringVal(in.Workspace), githubObject(in.GitHub), place)
+	scope := Scope{project: p, place: place, head: head, ctx: head, workspace: in.Workspace, extra: in.Labels, secrets: in.Secrets}
 
-	ctx := p.context(cty.StringVal(in.Workspace), githubObject(in.GitHub), environ["HOME"])
-	scope := Scope{ctx: ctx, workspace: in.Workspace, extra: in.Labels, secrets: in.Secrets}
-
-	labels, labelDiags := evaluateLabels(p.labels, ctx, in.Secrets)
+	labels, labelDiags := evaluateLabels(p.labels, head, in.Secrets)
 	scope.labels = labels
 	diags = append(diags, labelDiags...)
 	diags = append(diags, checkLabels(in.Labels, nil)...)
 
-	// Variables are resolved before they are in ctx: none can refer to another.
-	values, valueDiags := p.resolve(in, environ, ctx)
-	ctx.Variables["var"] = cty.ObjectVal(values)
-	diags = append(diags, valueDiags...)
+	given, givenDiags := p.givenValues(in, environ, scope.runnerEnviron())
+	scope.given = given
+	diags = append(diags, givenDiags...)
+	scope, valueDiags := scope.settle()
+	return scope, sorted(append(diags, valueDiags...))
+}
+
+// settle gives every variable its value, and evaluates anew what depends on
+// them.
+func (s Scope) settle() (Scope, hcl.Diagnostics) {
+	// Variables are resolved before they are in a context: none can refer to
+	// another.
+	values, diags := s.project.resolve(s)
 	for _, value := range values {
-		addSecrets(in.Secrets, value)
+		addSecrets(s.secrets, value)
 	}
-	settings, settingDiags := p.settings.evaluate(delivered{}, ctx, in.Secrets)
-	scope.settings = settings
-	return scope, sorted(append(diags, settingDiags...))
+	ctx := *s.head
+	ctx.Variables = maps.Clone(s.head.Variables)
+	ctx.Variables["var"] = cty.ObjectVal(values)
+	s.ctx = &ctx
+	s.shared = &shared{groups: map[string]sharedValues{}}
+	return s, append(diags, s.project.validate(s)...)
+}
+
+// child returns a context for a part of the file, in which templates can be
+// rendered: they see what it sees.
+func (s Scope) child(ctx *hcl.EvalContext, variables map[string]cty.Value) *hcl.EvalContext {
+	child := ctx.NewChild()
+	child.Variables = variables
+	child.Functions = s.place.Templates(child)
+	return child
 }
 
 // context returns what the head of the file is evaluated in.
-func (p *Project) context(workspace, github cty.Value, home string) *hcl.EvalContext {
+func (p *Project) context(workspace, github cty.Value, place funcs.Place) *hcl.EvalContext {
 	standard := &hcl.EvalContext{Functions: funcs.Standard()}
 	ctx := standard.NewChild()
-	ctx.Functions = funcs.Place{Dir: p.dir, Root: p.repository, Home: home}.Functions()
+	ctx.Functions = place.Functions()
 	ctx.Variables = map[string]cty.Value{
 		"path": cty.ObjectVal(map[string]cty.Value{
 			"pwd":     cty.StringVal(p.dir),
@@ -95,7 +125,18 @@ func (p *Project) context(workspace, github cty.Value, home string) *hcl.EvalCon
 // earlyContext is the context at a time when nobody has said yet in which
 // workspace, and for which event, the file is evaluated.
 func (p *Project) earlyContext() *hcl.EvalContext {
-	return p.context(cty.UnknownVal(cty.String), cty.DynamicVal, "")
+	return p.context(cty.UnknownVal(cty.String), cty.DynamicVal, funcs.Place{Dir: p.dir, Root: p.repository})
+}
+
+// Runner returns the environment variables that the file sets for this program,
+// whatever the app.
+func (s Scope) Runner() map[string]component.Setting {
+	if s.project == nil || s.project.settings == nil {
+		return nil
+	}
+	groups, _ := s.project.settings.runner.chosen(s.workspace, mergeLabels(s.workspace, s.labels, s.extra))
+	found, _ := s.shared.evaluate(groups, s)
+	return found.settings("env", s.secrets)
 }
 
 // WithArtifact returns s with artifact.NAME for each of vars.
@@ -110,6 +151,13 @@ func (s Scope) WithDeploy(vars map[string]cty.Value) Scope {
 	return s
 }
 
+// WithDeployment returns s for the deployment of that ID: stages see it in
+// entrypoint.env.
+func (s Scope) WithDeployment(id string) Scope {
+	s.deployment = id
+	return s
+}
+
 // WithUnknowns returns s in which artifact and deploy exist: with unknown
 // values, where s has none.
 func (s Scope) WithUnknowns() Scope {
@@ -121,6 +169,19 @@ func (s Scope) WithUnknowns() Scope {
 	}
 	s.unknowns = true
 	return s
+}
+
+// entrypoint is the variable of that name. There is no entrypoint in images, so
+// its environment says that there is no server: templates that hand it on work.
+func (s Scope) entrypoint() cty.Value {
+	id := cty.StringVal(s.deployment)
+	if s.unknowns && s.deployment == "" {
+		id = cty.UnknownVal(cty.String)
+	}
+	return cty.ObjectVal(map[string]cty.Value{"env": cty.MapVal(map[string]cty.Value{
+		"WAYPOINT_DEPLOYMENT_ID":  id,
+		"WAYPOINT_SERVER_DISABLE": cty.StringVal("1"),
+	})})
 }
 
 // githubNames are the attributes of the github object that are always there,

@@ -1,47 +1,258 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
-// delivered is what config blocks give to an application.
-type delivered struct {
-	env, files map[string]component.Setting
+// settings is a config block. A nil one is absent from the file.
+type settings struct {
+	app    scopedGroups // for the application
+	runner scopedGroups // for this program
 }
 
-// evaluate evaluates a config block. Its values lie over those of under. A nil
-// block has none.
-func (s *settings) evaluate(under delivered, ctx *hcl.EvalContext, secrets *secret.Set) (delivered, hcl.Diagnostics) {
-	result := delivered{env: map[string]component.Setting{}, files: map[string]component.Setting{}}
-	maps.Copy(result.env, under.env)
-	maps.Copy(result.files, under.files)
-	if s == nil {
-		return result, nil
+// scopedGroups is a group of settings with those that lie over it in some
+// workspaces, and for some labels.
+type scopedGroups struct {
+	plain      group
+	workspaces map[string]group // by name in lower case
+	labelled   []labelledGroup  // in the order in which they lie over one another
+}
+
+// labelledGroup is a group for deployments whose labels match a selector.
+type labelledGroup struct {
+	selector string
+	where    hcl.Range
+	group
+}
+
+// group is a set of values that can refer to one another. Its attributes are
+// nil when absent.
+type group struct{ env, file, internal *hcl.Attribute }
+
+// readSettings takes a config block apart; nil when there is none.
+func readSettings(block *hcl.Block) (*settings, hcl.Diagnostics) {
+	if block == nil {
+		return nil, nil
 	}
-	env, diags := evaluateSettings(s.env, ctx, secrets)
-	maps.Copy(result.env, env)
-	files, more := evaluateSettings(s.file, ctx, secrets)
-	maps.Copy(result.files, files)
-	return result, append(diags, more...)
+	content, diags := settingsGrammar.read(block.Body)
+	diags = append(diags, settingsGrammar.withoutEffect(content)...)
+	s := &settings{}
+	app, more := readGroups(content)
+	s.app = app
+	diags = append(diags, more...)
+	runner, more := one(content, "runner")
+	diags = append(diags, more...)
+	if runner != nil {
+		content, more := runnerSettingsGrammar.read(runner.Body)
+		diags = append(diags, more...)
+		s.runner, more = readGroups(content)
+		diags = append(diags, more...)
+	}
+	return s, diags
 }
 
-// evaluateSettings evaluates one map of a config block. A nil attribute has
-// no values.
-func evaluateSettings(attribute *hcl.Attribute, ctx *hcl.EvalContext, secrets *secret.Set) (map[string]component.Setting, hcl.Diagnostics) {
-	elements, diags := stringMap(attribute, ctx)
-	values := map[string]component.Setting{}
-	for _, name := range keys(elements) {
-		addSecrets(secrets, elements[name])
-		value, marks := elements[name].Unmark()
-		if !value.IsKnown() {
-			continue // a variable in it has a problem of its own
+// readGroups sorts the content of a block into groups.
+func readGroups(content *hcl.BodyContent) (scopedGroups, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	s := scopedGroups{plain: newGroup(content), workspaces: map[string]group{}}
+	first := map[string]hcl.Range{}
+	for _, block := range content.Blocks {
+		if block.Type != "workspace" && block.Type != "label" {
+			continue
 		}
-		values[name] = component.Setting{Text: secret.Text(value.AsString()), Sensitive: len(marks) > 0}
+		name, where := block.Labels[0], block.LabelRanges[0]
+		inner, more := groupGrammar.read(block.Body)
+		diags = append(diags, more...)
+		key := block.Type + " " + name
+		if earlier, found := first[key]; found {
+			diags = append(diags, twice(block.Type+" block", name, where, earlier))
+			continue
+		}
+		first[key] = block.DefRange
+		if block.Type == "workspace" {
+			diags = append(diags, badWorkspace(name, where)...)
+			s.workspaces[strings.ToLower(name)] = newGroup(inner)
+			continue
+		}
+		if err := funcs.CheckSelector(name); err != nil {
+			diags = append(diags, badSelector(name, err, where))
+			continue
+		}
+		s.labelled = append(s.labelled, labelledGroup{name, where, newGroup(inner)})
 	}
-	return values, diags
+	byLength(s.labelled, func(l labelledGroup) string { return l.selector })
+	slices.Reverse(s.labelled) // the longest selector wins, so it comes last
+	return s, diags
+}
+
+func newGroup(content *hcl.BodyContent) group {
+	return group{
+		env:      content.Attributes["env"],
+		file:     content.Attributes["file"],
+		internal: content.Attributes["internal"],
+	}
+}
+
+// shared is what all apps of a scope have in common: the settings of the
+// project, evaluated once for each choice of its groups. Safe for concurrent
+// use.
+type shared struct {
+	mu     sync.Mutex
+	groups map[string]sharedValues
+}
+
+// sharedValues is what evaluating groups came to.
+type sharedValues struct {
+	values values
+	diags  hcl.Diagnostics
+}
+
+// evaluateSettings evaluates the config blocks of the project and, over them,
+// of the app.
+func (p *Project) evaluateSettings(a *app, result *App, scope Scope) hcl.Diagnostics {
+	labels := result.Labels
+	if result.Deploy != nil {
+		labels = result.Deploy.Labels
+	}
+	var (
+		project, own settings
+		diags        hcl.Diagnostics
+	)
+	if p.settings != nil {
+		project = *p.settings
+	}
+	if a.settings != nil {
+		own = *a.settings
+	}
+	layered := func(project, own scopedGroups) (values, []group) {
+		below, more := project.chosen(scope.workspace, labels)
+		diags = append(diags, more...)
+		above, more := own.chosen(scope.workspace, labels)
+		diags = append(diags, more...)
+		delivered, more := scope.shared.evaluate(below, scope)
+		diags = append(diags, more...)
+		for _, g := range above {
+			delivered, more = g.evaluate(delivered, result.ctx, scope)
+			diags = append(diags, more...)
+		}
+		return delivered, append(below, above...)
+	}
+	delivered, groups := layered(project.app, own.app)
+	result.groups = groups
+	result.Env = delivered.settings("env", scope.secrets)
+	result.Files = delivered.settings("file", scope.secrets)
+	delivered, result.runnerGroups = layered(project.runner, own.runner)
+	result.Runner = delivered.settings("env", scope.secrets)
+	return diags
+}
+
+// evaluate evaluates groups of the project, one over the other, unless that
+// was done before.
+func (s *shared) evaluate(groups []group, scope Scope) (values, hcl.Diagnostics) {
+	key := fmt.Sprint(groups) // their pointers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, found := s.groups[key]; found {
+		return known.values, known.diags
+	}
+	var result sharedValues
+	ctx := scope.child(scope.ctx, nil)
+	for _, g := range groups {
+		more := hcl.Diagnostics(nil)
+		result.values, more = g.evaluate(result.values, ctx, scope)
+		result.diags = append(result.diags, more...)
+	}
+	s.groups[key] = result
+	return result.values, result.diags
+}
+
+// runnerEnviron returns the environment variables that the file sets for this
+// program, as far as they need no variable: these are resolved from them.
+func (s Scope) runnerEnviron() map[string]string {
+	if s.project.settings == nil {
+		return nil
+	}
+	s.shared = &shared{groups: map[string]sharedValues{}}
+	names := map[string]string{}
+	for name, setting := range s.Runner() {
+		names[name] = setting.Text.Reveal()
+	}
+	return names
+}
+
+// chosen returns the groups that apply in a workspace to a deployment with
+// labels. Each lies over those before it.
+func (s scopedGroups) chosen(workspace string, labels map[string]string) ([]group, hcl.Diagnostics) {
+	groups := []group{s.plain}
+	if g, found := s.workspaces[strings.ToLower(workspace)]; found {
+		groups = append(groups, g)
+	}
+	var diags hcl.Diagnostics
+	for _, l := range s.labelled {
+		matches, err := funcs.Match(l.selector, labels)
+		if err != nil {
+			diags = append(diags, badSelector(l.selector, err, l.where))
+		}
+		if matches {
+			groups = append(groups, l.group)
+		}
+	}
+	return groups, diags
+}
+
+// The kinds of values in a group.
+var settingKinds = []string{"env", "file", "internal"}
+
+// values are the values of config blocks by kind and name.
+type values map[string]map[string]cty.Value
+
+// over returns a copy of v that more can be added to.
+func (v values) over() values {
+	copied := values{}
+	for _, kind := range settingKinds {
+		copied[kind] = maps.Clone(v[kind])
+		if copied[kind] == nil {
+			copied[kind] = map[string]cty.Value{}
+		}
+	}
+	return copied
+}
+
+// settings returns the values of a kind as a platform is given them. What is
+// not known yet is left out.
+func (v values) settings(kind string, secrets *secret.Set) map[string]component.Setting {
+	settings := map[string]component.Setting{}
+	for name, value := range v[kind] {
+		addSecrets(secrets, value)
+		value, marks := value.Unmark()
+		if value.IsKnown() {
+			settings[name] = component.Setting{Text: secret.Text(value.AsString()), Sensitive: len(marks) > 0}
+		}
+	}
+	return settings
+}
+
+// longestSetting is the limit of one value. The kernel gives a process no
+// longer variable than 128 KiB; files may be larger.
+const longestSetting = 1 << 20
+
+// tooLong reports a value over the limit.
+func tooLong(name string, where hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Value too long",
+		Detail:   fmt.Sprintf("The value of %q is longer than %d KiB. Put what is so large into the image, or let the app fetch it.", name, longestSetting>>10),
+		Subject:  &where,
+	}
 }

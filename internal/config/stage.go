@@ -19,23 +19,31 @@ type Stage struct {
 	Body   hcl.Body          // of the use block; empty where there is none
 	Labels map[string]string // of the operation, all layers merged
 
-	kind  string // build, push, deploy or release
-	vars  map[string]cty.Value
-	hooks hcl.Blocks
+	Conduct Conduct // of a deploy or release, as far as it is known
+
+	kind    string // build, push, deploy, release or source
+	vars    map[string]cty.Value
+	variant variant
+	labels  *hcl.Attribute // of the stage itself; nil when absent
 }
 
 // context returns what expressions of s can refer to in scope. A stage sees
 // only what the stages before it made.
 func (s *Stage) context(scope Scope) *hcl.EvalContext {
-	ctx := scope.ctx.NewChild()
-	ctx.Variables = maps.Clone(s.vars)
-	if s.kind != "build" && scope.artifact != cty.NilVal {
-		ctx.Variables["artifact"] = scope.artifact
+	vars := maps.Clone(s.vars)
+	if vars == nil {
+		vars = map[string]cty.Value{}
+	}
+	if s.kind != "build" && s.kind != "source" && scope.artifact != cty.NilVal {
+		vars["artifact"] = scope.artifact
 	}
 	if s.kind == "release" && scope.deploy != cty.NilVal {
-		ctx.Variables["deploy"] = scope.deploy
+		vars["deploy"] = scope.deploy
 	}
-	return ctx
+	if s.kind == "deploy" {
+		vars["entrypoint"] = scope.entrypoint()
+	}
+	return scope.child(scope.ctx, vars)
 }
 
 // Decode returns the function that reads the body of s in scope. Secrets stay
@@ -92,5 +100,13 @@ func (s *Stage) Record(scope Scope, into any) (json.RawMessage, error) {
 
 // reader returns what decodes the body of s in scope.
 func (s *Stage) reader(scope Scope) *reader {
-	return &reader{ctx: s.context(scope), secrets: scope.secrets, what: "use " + quote(s.Plugin)}
+	return &reader{ctx: s.context(scope), secrets: scope.secrets, what: s.what()}
+}
+
+// what is the block of s, as messages call it.
+func (s *Stage) what() string {
+	if s.kind == "source" {
+		return "source " + quote(s.Plugin)
+	}
+	return "use " + quote(s.Plugin)
 }

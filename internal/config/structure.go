@@ -10,31 +10,12 @@ import (
 type app struct {
 	name     string
 	header   hcl.Range
-	path     *hcl.Attribute // nil when absent
-	labels   *hcl.Attribute // nil when absent
-	settings *settings      // nil when absent
+	settings *settings // nil when absent
+
+	path, labels, watch, dependsOn *hcl.Attribute // nil when absent
+	preview                        *hcl.Block     // nil when absent
 
 	build, push, deploy, release *section // nil when absent
-}
-
-// section is a build, registry, deploy or release block.
-type section struct {
-	kind   string // build, push, deploy or release
-	labels *hcl.Attribute
-	plain  variant
-	scoped map[string]variant // by workspace; one replaces plain as a whole
-}
-
-// variant is the part of a section that differs from workspace to workspace.
-type variant struct {
-	header hcl.Range
-	use    *hcl.Block // nil only in a release block
-	hooks  hcl.Blocks
-}
-
-// settings is a config block.
-type settings struct {
-	env, file *hcl.Attribute // nil when absent
 }
 
 // read takes the whole file apart and checks what needs no evaluation.
@@ -51,12 +32,17 @@ func (p *Project) read(body hcl.Body) hcl.Diagnostics {
 	diags = append(diags, more...)
 
 	diags = append(diags, p.readVariables(content.Blocks.OfType("variable"))...)
+	diags = append(diags, p.readSources(content.Blocks.OfType("source"))...)
+	diags = append(diags, p.readRefs(content.Blocks.OfType("workspace"))...)
+	diags = append(diags, readAuth(content.Blocks.OfType("auth"))...)
+	diags = append(diags, readPlugins(content.Blocks.OfType("plugin"))...)
+	diags = append(diags, rootGrammar.withoutEffect(content)...)
 
 	first := map[string]hcl.Range{}
 	for _, block := range content.Blocks.OfType("app") {
 		a, more := readApp(block)
 		diags = append(diags, more...)
-		if earlier, twice := first[a.name]; twice {
+		if earlier, found := first[a.name]; found {
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Two apps of one name",
@@ -114,9 +100,14 @@ func readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 	a := &app{
 		name:   block.Labels[0],
 		header: block.DefRange,
-		path:   content.Attributes["path"],
-		labels: content.Attributes["labels"],
+
+		path:      content.Attributes["path"],
+		labels:    content.Attributes["labels"],
+		watch:     content.Attributes["watch"],
+		dependsOn: content.Attributes["depends_on"],
 	}
+	diags = append(diags, appGrammar.withoutEffect(content)...)
+	diags = append(diags, readAuth(content.Blocks.OfType("auth"))...)
 	if problem := badName(a.name); problem != "" {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
@@ -129,6 +120,12 @@ func readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 	diags = append(diags, more...)
 	a.settings, more = readSettings(settingsBlock)
 	diags = append(diags, more...)
+
+	a.preview, more = one(content, "preview")
+	diags = append(diags, more...)
+	if a.preview != nil {
+		diags = append(diags, notInEffect(hcl.Blocks{a.preview})...)
+	}
 
 	diags = append(diags, a.readStages(content)...)
 	sections := map[string]*section{"build": a.build, "deploy": a.deploy}
@@ -171,68 +168,4 @@ func (a *app) readStages(content *hcl.BodyContent) hcl.Diagnostics {
 	a.deploy, _ = section(only("deploy"), "deploy")
 	a.release, _ = section(only("release"), "release")
 	return diags
-}
-
-// newSection sorts the content of a block into its variants.
-func newSection(block *hcl.Block, content *hcl.BodyContent, kind string) (*section, hcl.Diagnostics) {
-	s := &section{kind: kind, labels: content.Attributes["labels"], scoped: map[string]variant{}}
-	var diags, more hcl.Diagnostics
-	s.plain, diags = newVariant(block, content, kind)
-	for _, scope := range content.Blocks.OfType("workspace") {
-		workspace := scope.Labels[0]
-		content, more := variantGrammar.read(scope.Body)
-		diags = append(diags, more...)
-		if problem := badName(workspace); problem != "" {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Invalid workspace name",
-				Detail:   problem,
-				Subject:  &scope.LabelRanges[0],
-			})
-		}
-		if earlier, twice := s.scoped[workspace]; twice {
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Two blocks for one workspace",
-				Detail:   fmt.Sprintf("Line %d has a block for the workspace %q already. Merge the two or remove one.", earlier.header.Start.Line, workspace),
-				Subject:  &scope.LabelRanges[0],
-			})
-			continue
-		}
-		s.scoped[workspace], more = newVariant(scope, content, kind)
-		diags = append(diags, more...)
-	}
-	return s, append(diags, more...)
-}
-
-// newVariant reads what may differ between workspaces.
-func newVariant(block *hcl.Block, content *hcl.BodyContent, kind string) (variant, hcl.Diagnostics) {
-	use, diags := one(content, "use")
-	if use == nil && kind != "release" && !attempted(block.Body, &variantGrammar.schema, "use") {
-		detail := fmt.Sprintf("This %s block names no plugin. Add use \"PLUGIN\" { … }.", block.Type)
-		if len(content.Blocks.OfType("workspace")) > 0 {
-			detail = fmt.Sprintf("This %s block has no use block outside of its workspace blocks. Add use \"PLUGIN\" { … } for all other workspaces.", block.Type)
-		}
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Missing use block",
-			Detail:   detail,
-			Subject:  &block.DefRange,
-		})
-	}
-	v := variant{header: block.DefRange, use: use, hooks: content.Blocks.OfType("hook")}
-	for _, hook := range v.hooks {
-		_, more := hookGrammar.read(hook.Body)
-		diags = append(diags, more...)
-	}
-	return v, diags
-}
-
-// readSettings takes a config block apart; nil when there is none.
-func readSettings(block *hcl.Block) (*settings, hcl.Diagnostics) {
-	if block == nil {
-		return nil, nil
-	}
-	content, diags := settingsGrammar.read(block.Body)
-	return &settings{env: content.Attributes["env"], file: content.Attributes["file"]}, diags
 }

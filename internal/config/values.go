@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -27,11 +28,12 @@ type given struct {
 	file   *hcl.Attribute // nil for a text
 }
 
-// resolve returns the value of every variable. Those without a good one are
-// unknown. Sources, the last that has a value wins: default, the declared names
-// in the environment, files that are read by themselves, WP_VAR_NAME in the
-// environment, files that are named, and values that are named.
-func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalContext) (map[string]cty.Value, hcl.Diagnostics) {
+// givenValues returns the values that are given to variables. Sources, the last
+// that has a value wins: the declared names in the environment, files that are
+// read by themselves, WP_VAR_NAME in the environment, files that are named, and
+// values that are named. The names in the environment may also be those of
+// runner, what the file itself sets.
+func (p *Project) givenValues(in Inputs, environ, runner map[string]string) (map[string]given, hcl.Diagnostics) {
 	if p.unread {
 		return nil, nil // which variables there are is not known
 	}
@@ -51,8 +53,8 @@ func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalCon
 
 	for _, v := range p.variables {
 		for _, name := range v.env {
-			if environ[name] != "" {
-				give(v.name, given{source: "the environment variable " + name, text: environ[name]})
+			if value := cmp.Or(environ[name], runner[name]); value != "" {
+				give(v.name, given{source: "the environment variable " + name, text: value})
 				break
 			}
 		}
@@ -76,11 +78,20 @@ func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalCon
 		}
 		give(name, given{source: "--var", text: text})
 	}
+	return values, diags
+}
 
+// resolve returns the value of every variable: the given one, or else its
+// default. Those without a good one are unknown.
+func (p *Project) resolve(s Scope) (map[string]cty.Value, hcl.Diagnostics) {
 	result := map[string]cty.Value{}
+	if p.unread {
+		return result, nil
+	}
+	var diags hcl.Diagnostics
 	for _, v := range p.variables {
-		g, found := values[v.name]
-		value, more := v.value(g, found, ctx)
+		g, found := s.given[v.name]
+		value, more := v.value(g, found, s)
 		diags = append(diags, more...)
 		if v.sensitive {
 			value = value.Mark(funcs.Sensitive)
@@ -91,7 +102,7 @@ func (p *Project) resolve(in Inputs, environ map[string]string, ctx *hcl.EvalCon
 }
 
 // value returns the value of v: the given one, or else its default.
-func (v *variable) value(g given, found bool, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+func (v *variable) value(g given, found bool, s Scope) (cty.Value, hcl.Diagnostics) {
 	unknown := cty.UnknownVal(v.constraint)
 	switch {
 	case v.broken:
@@ -99,7 +110,7 @@ func (v *variable) value(g given, found bool, ctx *hcl.EvalContext) (cty.Value, 
 	case !found && v.standard == nil:
 		return unknown, hcl.Diagnostics{v.unset()}
 	case !found:
-		return v.fallback(ctx)
+		return v.fallback(v.context(s))
 	}
 	raw, err := g.value(v.written)
 	if err == nil {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -9,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
 // variable is the declaration of an input variable.
@@ -28,6 +30,11 @@ type variable struct {
 	// collection, or the word any.
 	written bool
 
+	// dynamic says that the default may ask a source.
+	dynamic bool
+
+	validations []validation
+
 	// broken says that Load found a problem with the declaration: its value
 	// is unknown, and not a problem again.
 	broken bool
@@ -37,7 +44,7 @@ type variable struct {
 // refers to them is no further problem.
 func (p *Project) readVariables(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	ctx := p.earlyContext()
+	early := Scope{project: p, head: p.earlyContext()}
 	first := map[string]hcl.Range{}
 	for _, block := range blocks {
 		name := block.Labels[0]
@@ -51,7 +58,7 @@ func (p *Project) readVariables(blocks hcl.Blocks) hcl.Diagnostics {
 			continue
 		}
 		first[name] = block.DefRange
-		v, more := readVariable(block, ctx)
+		v, more := readVariable(block, early)
 		v.broken = more.HasErrors()
 		diags = append(diags, more...)
 		p.variables = append(p.variables, v)
@@ -61,7 +68,7 @@ func (p *Project) readVariables(blocks hcl.Blocks) hcl.Diagnostics {
 
 // readVariable reads one declaration, and checks its default as far as it can
 // be known without a workspace.
-func readVariable(block *hcl.Block, ctx *hcl.EvalContext) (*variable, hcl.Diagnostics) {
+func readVariable(block *hcl.Block, early Scope) (*variable, hcl.Diagnostics) {
 	v := &variable{name: block.Labels[0], header: block.DefRange, constraint: cty.DynamicPseudoType}
 	content, diags := variableGrammar.read(block.Body)
 	if !hclsyntax.ValidIdentifier(v.name) {
@@ -72,27 +79,39 @@ func readVariable(block *hcl.Block, ctx *hcl.EvalContext) (*variable, hcl.Diagno
 			Subject:  &block.LabelRanges[0],
 		})
 	}
-	var description string
+	var (
+		description string
+		more        hcl.Diagnostics
+	)
 	for name, field := range map[string]any{"description": &description, "env": &v.env, "sensitive": &v.sensitive} {
 		if attribute, found := content.Attributes[name]; found {
 			diags = append(diags, literal(attribute, field)...)
 		}
 	}
 	if attribute, found := content.Attributes["type"]; found {
-		var more hcl.Diagnostics
 		v.constraint, v.optional, more = typeexpr.TypeConstraintWithDefaults(attribute.Expr)
 		diags = append(diags, more...)
 		v.written = !v.constraint.IsPrimitiveType()
 	}
 	v.standard = content.Attributes["default"]
 	if v.standard != nil {
-		value, more := v.fallback(ctx)
+		v.dynamic = bytes.Contains(early.project.sourceOf(v.standard.Expr.Range()), []byte("dynamic"))
+		value, more := v.fallback(v.context(early))
 		diags = append(diags, more...)
 		if _, typed := content.Attributes["type"]; !typed && !more.HasErrors() {
 			v.infer(value.Type())
 		}
 	}
-	return v, diags
+	v.validations, more = readValidations(content.Blocks.OfType("validation"), v.name)
+	return v, append(diags, more...)
+}
+
+// context returns what the default is evaluated in.
+func (v *variable) context(s Scope) *hcl.EvalContext {
+	if !v.dynamic {
+		return s.head
+	}
+	return s.withDynamic(s.head, v.name, v.standard.Expr.Range())
 }
 
 // literal decodes an argument that may not refer to anything.
@@ -129,6 +148,9 @@ func (v *variable) fallback(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		return cty.DynamicVal, diags
 	}
+	if v.dynamic {
+		value = v.parsed(value)
+	}
 	converted, err := v.convert(value)
 	if err != nil {
 		return cty.DynamicVal, append(diags, &hcl.Diagnostic{
@@ -147,4 +169,23 @@ func (v *variable) convert(value cty.Value) (cty.Value, error) {
 		value = v.optional.Apply(value)
 	}
 	return convert.Convert(value, v.constraint)
+}
+
+// parsed reads the text of a source as JSON where the variable takes something
+// else than text. What is no JSON stays as it is: that it does not fit is then
+// said in words that show no secret.
+func (v *variable) parsed(value cty.Value) cty.Value {
+	text, marks := value.Unmark()
+	if text.Type() != cty.String || !text.IsKnown() || text.IsNull() || v.constraint == cty.String || !v.written {
+		return value
+	}
+	kind, err := ctyjson.ImpliedType([]byte(text.AsString()))
+	if err != nil {
+		return value
+	}
+	decoded, err := ctyjson.Unmarshal([]byte(text.AsString()), kind)
+	if err != nil {
+		return value
+	}
+	return decoded.WithMarks(marks)
 }

@@ -62,12 +62,12 @@ type Engine struct {
 
 	// Host returns a host for one operation of one plugin, and what removes
 	// its temporary folder.
-	Host func(app component.App, plugin component.Plugin) (host component.Host, done func(), err error)
+	Host func(app *config.App, plugin component.Plugin) (host component.Host, done func(), err error)
 
 	// CheckHook reports a hook that cannot run here: a command that is not
 	// there. Hook runs one and shows its output.
 	CheckHook func(h config.Hook) error
-	Hook      func(ctx context.Context, app component.App, h config.Hook, out component.Step) error
+	Hook      func(ctx context.Context, app *config.App, h config.Hook, out component.Step) error
 
 	// Ended reports whether the run that made a record is over, so that what
 	// it left unfinished may be healed.
@@ -79,4 +79,6 @@ type Engine struct {
 
 	// Now is the clock of records.
 	Now func() time.Time
+
+	opened opened // sources of values
 }

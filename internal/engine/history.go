@@ -19,8 +19,13 @@ type history []state.Record
 
 // history reads what is recorded of an app in this run's workspace.
 func (e *Engine) history(ctx context.Context, app string) (history, error) {
+	return e.historyIn(ctx, e.Workspace, app)
+}
+
+// historyIn reads what is recorded of an app in a workspace.
+func (e *Engine) historyIn(ctx context.Context, workspace, app string) (history, error) {
 	var h history
-	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), App: app, Workspace: e.Workspace}) {
+	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), App: app, Workspace: workspace}) {
 		if err != nil {
 			return nil, unreadable(err)
 		}

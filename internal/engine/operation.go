@@ -163,7 +163,7 @@ func (op *operation) hooks(ctx context.Context, when string) error {
 func (r *run) hook(ctx context.Context, h config.Hook) error {
 	title := fmt.Sprintf("Hook %s: %s", h.When, strings.Join(h.Command, " "))
 	return r.UI.Step(ctx, title, func(ctx context.Context, s component.Step) error {
-		return r.Hook(ctx, r.app.App, h, s)
+		return r.Hook(ctx, r.app, h, s)
 	})
 }
 
@@ -223,7 +223,7 @@ func (l *located) Unwrap() error { return l.error }
 // open configures a component of the operation's stage. The caller calls done
 // when the operation ends.
 func open[T any](op *operation, spec opener[T], decode component.Decode) (opened T, done func(), err error) {
-	host, done, err := op.run.Host(op.run.app.App, op.plugin)
+	host, done, err := op.run.Host(op.run.app, op.plugin)
 	if err != nil {
 		return opened, nil, err
 	}

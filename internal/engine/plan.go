@@ -6,6 +6,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
 )
 
 // Plan says what Up would change, app by app, and changes nothing outside this
@@ -15,7 +16,7 @@ func (e *Engine) Plan(ctx context.Context, o Options) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	pipelines, err := e.prepare(names, stageBuild, stagePush, stageDeploy, stageRelease)
+	pipelines, err := e.resolved(ctx, names, stageBuild, stagePush, stageDeploy, stageRelease, config.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,7 +76,7 @@ func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) 
 		diags = append(diags, e.check(p, stages)...)
 		pipelines = append(pipelines, p)
 	}
-	diags = Unique(diags)
+	diags = Unique(append(diags, e.checkSources(e.requests(names, stages))...))
 	if diags.HasErrors() {
 		return nil, &InvalidError{diags}
 	}
@@ -83,6 +84,19 @@ func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) 
 		e.UI.Diagnostics(diags)
 	}
 	return pipelines, nil
+}
+
+// resolved prepares the named apps, asks sources for the values that they need,
+// and, where there were such, prepares them with these.
+func (e *Engine) resolved(ctx context.Context, names []string, stages ...string) ([]*pipeline, error) {
+	pipelines, err := e.prepare(names, stages...)
+	if err != nil || len(e.requests(names, stages)) == 0 {
+		return pipelines, err
+	}
+	if err := e.resolve(ctx, names, stages...); err != nil {
+		return nil, err
+	}
+	return e.prepare(names, stages...)
 }
 
 // findComponents looks up what each stage's use block names.
@@ -197,7 +211,7 @@ func checkStage[T any](e *Engine, p *pipeline, name string, stage *config.Stage,
 	if !complete || diags.HasErrors() {
 		return diags
 	}
-	host, done, err := e.Host(p.app.App, p.plugins[name])
+	host, done, err := e.Host(p.app, p.plugins[name])
 	if err != nil {
 		return append(diags, diag.Locate(err, stage.Body, stage.Range)...)
 	}

@@ -91,9 +91,7 @@ func (r *run) chooseArtifact(ctx context.Context) error {
 // promote takes an artifact of another workspace. The record that it makes here
 // keeps this workspace complete: a rollback needs no other.
 func (r *run) promote(ctx context.Context) error {
-	elsewhere := *r.Engine
-	elsewhere.Workspace = r.options.From
-	there, err := elsewhere.history(ctx, r.app.Name)
+	there, err := r.historyIn(ctx, r.options.From, r.app.Name)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -16,7 +17,7 @@ func (e *Engine) Rollback(ctx context.Context, o Options) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	pipelines, err := e.prepare(names, stageDeploy, stageRelease)
+	pipelines, err := e.resolved(ctx, names, stageDeploy, stageRelease, config.Settings)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package engine
 
-import "context"
+import (
+	"context"
+
+	"github.com/deploy-action/deploy-action/internal/config"
+)
 
 // stage is one step of the pipeline for one app.
 type stage struct {
@@ -53,7 +57,7 @@ func (e *Engine) through(ctx context.Context, o Options, stages []stage) ([]Resu
 	if err != nil {
 		return nil, err
 	}
-	pipelines, err := e.prepare(names, needs(stages)...)
+	pipelines, err := e.resolved(ctx, names, needs(stages)...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +79,7 @@ func needs(stages []stage) []string {
 	for _, s := range stages {
 		names = append(names, s.name)
 		if s.name == stageDeploy {
-			names = append(names, stagePush)
+			names = append(names, stagePush, config.Settings)
 		}
 	}
 	return names

@@ -91,11 +91,11 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 	return &engine.Engine{
 		Project: project, Scope: scope, Workspace: cmp.Or(w.place, "default"), Plugins: named,
 		Store: w.store, UI: w, Secrets: &secret.Set{}, Origin: state.Origin{Run: w.run},
-		Host: func(component.App, component.Plugin) (component.Host, func(), error) {
+		Host: func(*config.App, component.Plugin) (component.Host, func(), error) {
 			return component.Host{Progress: w, TempDir: t.TempDir()}, func() {}, nil
 		},
 		CheckHook: func(config.Hook) error { return nil },
-		Hook: func(_ context.Context, _ component.App, h config.Hook, _ component.Step) error {
+		Hook: func(_ context.Context, _ *config.App, h config.Hook, _ component.Step) error {
 			return w.call("hook " + strings.Join(h.Command, " "))
 		},
 		Ended: func(context.Context, state.Origin) bool { return w.ended },

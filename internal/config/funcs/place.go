@@ -21,6 +21,8 @@ type Place struct {
 	Dir  string // absolute folder of waypoint.hcl
 	Root string // absolute folder of the repository; Dir or a folder above it
 	Home string // what "~" stands for; "" where there is no home
+
+	TempDir string // where template functions may write; "" for nowhere
 }
 
 // Functions returns the functions that depend on the place, by name. They

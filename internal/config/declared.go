@@ -1,0 +1,287 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/deploy-action/deploy-action/internal/diag"
+)
+
+// Source returns the settings of a source of dynamic values: its block, or an
+// empty one where the file has none.
+func (p *Project) Source(name string) *Stage {
+	source := &Stage{Plugin: name, Body: hcl.EmptyBody(), kind: "source"}
+	if block := p.sources[name]; block != nil {
+		source.Range, source.Body = block.LabelRanges[0], block.Body
+	}
+	return source
+}
+
+// Sources returns the names of the source blocks, in order.
+func (p *Project) Sources() []string { return keys(p.sources) }
+
+// readSources reads the source blocks.
+func (p *Project) readSources(blocks hcl.Blocks) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	p.sources = map[string]*hcl.Block{}
+	for _, block := range blocks {
+		name := block.Labels[0]
+		if earlier := p.sources[name]; earlier != nil {
+			diags = append(diags, twice("source block", name, block.LabelRanges[0], earlier.DefRange))
+			continue
+		}
+		p.sources[name] = block
+	}
+	return diags
+}
+
+// notInEffect warns of blocks that this version reads and checks, and does not
+// act on yet: who trusts in them must know.
+func notInEffect(blocks hcl.Blocks) hcl.Diagnostics {
+	if len(blocks) == 0 {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagWarning,
+		Summary:  fmt.Sprintf("%q is not in effect yet", blocks[0].Type),
+		Detail:   fmt.Sprintf("This version checks the %s block and does not act on it. Do not rely on it.", blocks[0].Type),
+		Subject:  &blocks[0].DefRange,
+	}}
+}
+
+// readRefs checks the workspace blocks at the root.
+func (p *Project) readRefs(blocks hcl.Blocks) hcl.Diagnostics {
+	diags := notInEffect(blocks)
+	first := map[string]hcl.Range{}
+	for _, block := range blocks {
+		name, where := block.Labels[0], block.LabelRanges[0]
+		diags = append(diags, badWorkspace(name, where)...)
+		if earlier, found := first[name]; found {
+			diags = append(diags, twice("workspace block", name, where, earlier))
+		}
+		first[name] = block.DefRange
+		content, more := refsGrammar.read(block.Body)
+		diags = append(diags, more...)
+		refs, more := texts(content.Attributes["refs"], p.earlyContext())
+		diags = append(diags, more...)
+		for _, ref := range refs {
+			if _, err := path.Match(ref, ""); err != nil {
+				diags = append(diags, badPattern(ref, content.Attributes["refs"]))
+			}
+		}
+	}
+	return diags
+}
+
+// readPlugins checks the declarations of plugins.
+func readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	first := map[string]hcl.Range{}
+	for _, block := range blocks {
+		name := block.Labels[0]
+		if earlier, found := first[name]; found {
+			diags = append(diags, twice("plugin block", name, block.LabelRanges[0], earlier))
+		}
+		first[name] = block.DefRange
+		content, more := pluginGrammar.read(block.Body)
+		diags = append(diags, more...)
+		types, more := one(content, "type")
+		diags = append(diags, more...)
+		if types != nil {
+			_, more = pluginTypeGrammar.read(types.Body)
+			diags = append(diags, more...)
+		}
+		checksum := content.Attributes["checksum"]
+		if checksum == nil {
+			continue
+		}
+		value, more := text(checksum, nil)
+		diags = append(diags, more...)
+		if sum := value; !more.HasErrors() && (len(sum.AsString()) != 64 || strings.Trim(strings.ToLower(sum.AsString()), "0123456789abcdef") != "") {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Invalid checksum",
+				Detail:   "A checksum is the SHA-256 digest of the plugin's program: 64 hexadecimal digits, as sha256sum prints it.",
+				Subject:  checksum.Expr.Range().Ptr(),
+			})
+		}
+	}
+	return diags
+}
+
+// The arguments of the auth blocks, by provider.
+var authGrammars = map[string]grammar{
+	"aws":    authGrammar("aws", argument("region", "The region of the first sign-in.")),
+	"google": authGrammar("google", argument("workload_identity_provider", "The provider's full name."), argument("service_account", "The account to act as.")),
+	"azure":  authGrammar("azure", argument("client_id", ""), argument("tenant_id", ""), argument("subscription_id", "")),
+}
+
+// authGrammar is the grammar of one provider's auth block.
+func authGrammar(provider string, more ...term) grammar {
+	terms := append([]term{
+		argument("role", "The role from the moment a deploy begins."),
+		argument("plan_role", "The role before that, and of verbs that only look."),
+		argument("accounts", "The accounts that may be touched."),
+		block("workspace", "Roles in one workspace.", "name"),
+	}, more...)
+	return newGrammar("an auth "+quote(provider)+" block", terms...)
+}
+
+// readAuth checks auth blocks.
+func readAuth(blocks hcl.Blocks) hcl.Diagnostics {
+	diags := notInEffect(blocks)
+	first := map[string]hcl.Range{}
+	for _, block := range blocks {
+		provider, where := block.Labels[0], block.LabelRanges[0]
+		if earlier, found := first[provider]; found {
+			diags = append(diags, twice("auth block", provider, where, earlier))
+		}
+		first[provider] = block.DefRange
+		grammar, known := authGrammars[provider]
+		if !known {
+			providers := keys(authGrammars)
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Unknown provider",
+				Detail:   fmt.Sprintf("There is no sign-in to %q.%s %s", provider, diag.Suggest(provider, providers), listing("There are", providers)),
+				Subject:  &where,
+			})
+			continue
+		}
+		content, more := grammar.read(block.Body)
+		diags = append(diags, more...)
+		for _, scope := range content.Blocks {
+			_, more := grammar.read(scope.Body)
+			diags = append(diags, more...)
+			diags = append(diags, badWorkspace(scope.Labels[0], scope.LabelRanges[0])...)
+		}
+	}
+	return diags
+}
+
+// Preview is a preview block: a deployment for each pull request.
+type Preview struct {
+	TTL   time.Duration // after the last push
+	Label string        // the pull request must have it; "" for none
+	Max   int           // at a time
+}
+
+// The defaults of previews.
+const (
+	defaultPreviewTTL = 72 * time.Hour
+	defaultPreviewMax = 10
+)
+
+// previewBody is a preview block as it is written.
+type previewBody struct {
+	TTL   string `hcl:"ttl,optional"`
+	Label string `hcl:"label,optional"`
+	Max   *int   `hcl:"max"`
+}
+
+// evaluatePreview evaluates a preview block; nil for nil.
+func evaluatePreview(block *hcl.Block, ctx *hcl.EvalContext, scope Scope) (*Preview, hcl.Diagnostics) {
+	if block == nil {
+		return nil, nil
+	}
+	var written previewBody
+	r := &reader{ctx: ctx, secrets: scope.secrets, what: previewGrammar.what, partial: true}
+	diags := r.decode(block.Body, &written)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	p := &Preview{TTL: defaultPreviewTTL, Label: written.Label, Max: defaultPreviewMax}
+	fault := func(attribute, detail string) {
+		problem := &diag.Problem{Summary: fmt.Sprintf("Invalid %q", attribute), Detail: detail, Attr: attribute}
+		diags = append(diags, diag.Locate(problem, block.Body, block.DefRange)...)
+	}
+	if written.TTL != "" {
+		ttl, err := time.ParseDuration(written.TTL)
+		if err != nil || ttl <= 0 {
+			fault("ttl", fmt.Sprintf("It is %q. Write a time with its unit, such as \"72h\".", written.TTL))
+		}
+		p.TTL = ttl
+	}
+	if written.Max != nil {
+		if *written.Max < 1 {
+			fault("max", fmt.Sprintf("It is %d. At least one preview must be possible; remove the block for none.", *written.Max))
+		}
+		p.Max = *written.Max
+	}
+	return p, diags
+}
+
+// texts evaluates an argument that takes a list of strings. A nil attribute has
+// none, and so has one that is not known yet.
+func texts(attribute *hcl.Attribute, ctx *hcl.EvalContext) ([]string, hcl.Diagnostics) {
+	if attribute == nil {
+		return nil, nil
+	}
+	value, diags := evaluate(attribute.Expr, ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	where := attribute.Expr.Range()
+	list, err := convert.Convert(value, cty.List(cty.String))
+	if err != nil {
+		return nil, append(diags, wrongType(attribute.Name, cty.List(cty.String), value, err, where))
+	}
+	list, _ = list.UnmarkDeep()
+	if !list.IsWhollyKnown() || list.IsNull() {
+		return nil, diags
+	}
+	var found []string
+	for _, element := range list.AsValueSlice() {
+		if element.IsNull() {
+			return nil, append(diags, null(attribute.Name, where))
+		}
+		found = append(found, element.AsString())
+	}
+	return found, diags
+}
+
+// checkPatterns reports patterns of paths that match nothing by mistake.
+func checkPatterns(patterns []string, attribute *hcl.Attribute) hcl.Diagnostics {
+	for _, pattern := range patterns {
+		if !doublestar.ValidatePattern(pattern) {
+			return hcl.Diagnostics{badPattern(pattern, attribute)}
+		}
+	}
+	return nil
+}
+
+// badPattern reports a pattern that cannot be.
+func badPattern(pattern string, attribute *hcl.Attribute) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid pattern",
+		Detail:   fmt.Sprintf("The pattern %q in %q is not valid: brackets and braces must be closed.", pattern, attribute.Name),
+		Subject:  attribute.Expr.Range().Ptr(),
+	}
+}
+
+// checkDependsOn reports apps that do not exist, and an app that waits for
+// itself. Longer circles are found where apps are put in order.
+func (p *Project) checkDependsOn(name string, others []string, attribute *hcl.Attribute) hcl.Diagnostics {
+	for _, other := range others {
+		detail := ""
+		switch {
+		case other == name:
+			detail = fmt.Sprintf("The app %q cannot come before itself. Remove it.", name)
+		case !slices.Contains(p.Apps(), other):
+			detail = unknownApp(p.path, other, p.Apps())
+		}
+		if detail != "" {
+			return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Invalid dependency", Detail: detail, Subject: attribute.Expr.Range().Ptr()}}
+		}
+	}
+	return nil
+}

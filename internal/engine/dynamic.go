@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/secret"
+)
+
+// resolve asks the sources for every dynamic value that stages of the named
+// apps need and that is not known yet. Answers may lead to further questions, as
+// where the path of one secret is the value of another.
+func (e *Engine) resolve(ctx context.Context, names []string, stages ...string) error {
+	for {
+		requests := e.requests(names, stages)
+		if len(requests) == 0 {
+			return nil
+		}
+		if problems := e.checkSources(requests); problems.HasErrors() {
+			return &InvalidError{problems}
+		}
+		answers, diags := e.ask(ctx, requests)
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		scope, more := e.Scope.WithAnswers(answers)
+		if diags = append(diags, more...); diags.HasErrors() {
+			return &InvalidError{Unique(diags)}
+		}
+		e.Scope = scope
+	}
+}
+
+// requests returns what stages of the named apps ask for, each once.
+func (e *Engine) requests(names, stages []string) []config.Request {
+	var requests []config.Request
+	seen := map[string]bool{}
+	for _, name := range names {
+		for _, r := range e.Project.Requests(name, e.Scope, stages...) {
+			if !seen[r.ID()] {
+				seen[r.ID()] = true
+				requests = append(requests, r)
+			}
+		}
+	}
+	return requests
+}
+
+// checkSources reports sources that do not exist, and what is wrong with their
+// blocks as far as it is known.
+func (e *Engine) checkSources(requests []config.Request) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	places := map[string]hcl.Range{}
+	for _, r := range requests {
+		if _, seen := places[r.Source]; !seen {
+			places[r.Source] = r.Range
+		}
+	}
+	for _, name := range e.Project.Sources() {
+		places[name] = e.Project.Source(name).Range
+	}
+	for _, name := range slices.Sorted(maps.Keys(places)) {
+		if plugin := e.Plugins[name]; plugin.Sourcer == nil {
+			diags = append(diags, e.unknownSource(name, places[name]))
+			continue
+		}
+		if into := e.Plugins[name].Sourcer.Config(); into != nil {
+			_, more := e.Project.Source(name).Check(e.Scope, into)
+			diags = append(diags, more...)
+		}
+	}
+	return diags
+}
+
+// unknownSource reports a source that no plugin is.
+func (e *Engine) unknownSource(name string, where hcl.Range) *hcl.Diagnostic {
+	var able []string
+	for _, plugin := range slices.Sorted(maps.Keys(e.Plugins)) {
+		if e.Plugins[plugin].Sourcer != nil {
+			able = append(able, plugin)
+		}
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  fmt.Sprintf("Unknown source %q", name),
+		Detail:   fmt.Sprintf("No plugin of that name is a source of values. There are %s.%s", list(able, "none"), diag.Suggest(name, able)),
+		Subject:  &where,
+	}
+}
+
+// ask reads what is requested, from all sources at once. A source whose own
+// settings wait for the answer of another is asked next time.
+func (e *Engine) ask(ctx context.Context, requests []config.Request) (map[string]component.Reading, hcl.Diagnostics) {
+	bySource := map[string][]config.Request{}
+	for _, r := range requests {
+		bySource[r.Source] = append(bySource[r.Source], r)
+	}
+	names := slices.Sorted(maps.Keys(bySource))
+	ready := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		complete, _ := e.Project.Source(name).Check(e.Scope, e.Plugins[name].Sourcer.Config())
+		return !complete
+	})
+	if len(ready) == 0 {
+		ready = names // they wait for one another: reading their settings says so
+	}
+	var (
+		asking  sync.WaitGroup
+		mu      sync.Mutex
+		diags   hcl.Diagnostics
+		answers = map[string]component.Reading{}
+	)
+	for _, name := range ready {
+		asking.Go(func() {
+			readings, err := e.askSource(ctx, name, bySource[name])
+			mu.Lock()
+			defer mu.Unlock()
+			source := e.Project.Source(name)
+			diags = append(diags, diag.Locate(err, source.Body, bySource[name][0].Range)...)
+			for i, reading := range readings {
+				answers[bySource[name][i].ID()] = reading
+				diags = append(diags, diag.Locate(reading.Err, source.Body, bySource[name][i].Range)...)
+			}
+		})
+	}
+	asking.Wait()
+	return answers, diags
+}
+
+// askSource opens a source and reads requests from it. What it answers is
+// masked before anything else is done with it.
+func (e *Engine) askSource(ctx context.Context, name string, requests []config.Request) ([]component.Reading, error) {
+	plugin := e.Plugins[name]
+	app := &config.App{App: component.App{Project: e.Project.Name(), Workspace: e.Workspace, Path: e.Project.Dir()}}
+	app.Runner = e.Scope.Runner()
+	host, done, err := e.Host(app, plugin)
+	if err != nil {
+		return nil, err
+	}
+	sourcer, diags, err := plugin.Sourcer.Open(host, e.Project.Source(name).Decode(e.Scope))
+	if diags.HasErrors() {
+		err = errors.Join(diags, err)
+	}
+	if err != nil {
+		done()
+		return nil, err
+	}
+	e.opened.add(func(ctx context.Context) error {
+		defer done()
+		return sourcer.Close(ctx)
+	})
+	keys := make([]component.Key, len(requests))
+	for i, r := range requests {
+		keys[i] = r.Key
+	}
+	var readings []component.Reading
+	err = e.UI.Step(ctx, fmt.Sprintf("Reading %s from %s", count(len(keys), "value"), name), func(ctx context.Context, _ component.Step) error {
+		readings, err = sourcer.Read(ctx, keys)
+		return err
+	})
+	if err == nil && len(readings) != len(keys) {
+		err = fmt.Errorf("reading from %s: %d answers to %d questions", name, len(readings), len(keys))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, reading := range readings {
+		if !reading.Public {
+			e.mask(reading.Text)
+		}
+	}
+	return readings, nil
+}
+
+// shortestPart is the length from which a part of a secret document is masked
+// by itself. Shorter ones are words such as "true", that mean nothing alone.
+const shortestPart = 6
+
+// mask makes a secret known, and what it is made of if it is a document: parts
+// of it can show up alone.
+func (e *Engine) mask(text secret.Text) {
+	e.Secrets.Add(text)
+	var document any
+	if json.Unmarshal([]byte(text.Reveal()), &document) == nil {
+		e.maskParts(document)
+	}
+}
+
+func (e *Engine) maskParts(part any) {
+	switch part := part.(type) {
+	case string:
+		if len(part) >= shortestPart {
+			e.Secrets.Add(secret.Text(part))
+		}
+	case map[string]any:
+		for _, inner := range part {
+			e.maskParts(inner)
+		}
+	case []any:
+		for _, inner := range part {
+			e.maskParts(inner)
+		}
+	}
+}
+
+// opened is what must be closed at the end of the run.
+type opened struct {
+	mu      sync.Mutex
+	closers []func(context.Context) error
+}
+
+func (o *opened) add(closer func(context.Context) error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closers = append(o.closers, closer)
+}
+
+// Close gives back what sources lent: tokens and leases. It is called at the
+// end of the run, also of one that was cancelled, and once.
+func (e *Engine) Close(ctx context.Context) error {
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	var errs []error
+	for _, closer := range e.opened.closers {
+		errs = append(errs, closer(saving))
+	}
+	return errors.Join(errs...)
+}
+
+// count is a number of things in words: "1 value", "3 values".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
