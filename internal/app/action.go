@@ -28,16 +28,23 @@ var inputFlags = []struct {
 // inputVariables are the inputs that are environment variables by another
 // name. An input wins over the environment.
 var inputVariables = map[string]string{
-	"github-token":  "GITHUB_TOKEN",
-	"registry-auth": "REGISTRY_AUTH",
-	"ca-bundle":     "SSL_CERT_FILE",
+	"ca-bundle":        "SSL_CERT_FILE",
+	"github-token":     "GITHUB_TOKEN",
+	"registry-auth":    "REGISTRY_AUTH",
+	"tfc-hostname":     "TFE_HOSTNAME",
+	"tfc-token":        "TFE_TOKEN",
+	"vault-addr":       "VAULT_ADDR",
+	"vault-audience":   "VAULT_AUDIENCE",
+	"vault-auth-mount": "VAULT_AUTH_MOUNT",
+	"vault-namespace":  "VAULT_NAMESPACE",
+	"vault-role":       "VAULT_ROLE",
 }
 
 // secretInputs are masked before anything else happens.
 var secretInputs = []string{"github-token", "registry-auth", "github-app-private-key", "tfc-token", "kubeconfig"}
 
 // secretVariables are masked as well, where no input says the same.
-var secretVariables = []string{"GITHUB_TOKEN", "REGISTRY_AUTH"}
+var secretVariables = []string{"GITHUB_TOKEN", "REGISTRY_AUTH", "TFE_TOKEN", "VAULT_TOKEN"}
 
 // actionArgs turns the action's inputs into the words of a command line.
 func (m *machine) actionArgs() []string {

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -37,12 +41,36 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 		TempDir:  temp,
 		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
+		IDToken:  s.idToken(),
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
 			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
 			cmd.Env = append(cmd.Env, environ()...)
 			return cmd
 		},
 	}, done, nil
+}
+
+// idToken returns what asks for the job's OIDC token; nil off a runner.
+func (s *session) idToken() func(context.Context, string) (secret.Text, error) {
+	m := s.machine
+	if !m.runner.Active() {
+		return nil
+	}
+	issuer := github.Issuer{
+		URL: m.getenv("ACTIONS_ID_TOKEN_REQUEST_URL"), Token: secret.Text(m.getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")), HTTP: s.http,
+	}
+	return func(ctx context.Context, audience string) (secret.Text, error) {
+		token, err := issuer.IDToken(ctx, audience)
+		if errors.Is(err, github.ErrNoIDToken) {
+			return "", &diag.Problem{
+				Summary: "No OIDC token to be had",
+				Detail: "The job may not ask for one. Add `id-token: write` to the `permissions` of the job. " +
+					"A pull request from a fork gets none in any case, so that its code cannot sign in as this repository.",
+			}
+		}
+		s.secrets.Add(token)
+		return token, err
+	}
 }
 
 // childEnviron is what child processes see of our environment, with what the
