@@ -11,6 +11,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/files"
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
+	"github.com/deploy-action/deploy-action/internal/plugin/terraformcloud"
 )
 
 //go:generate go test -run ^TestReference$ -update
@@ -23,4 +24,5 @@ var Plugins = []component.Plugin{
 	files.Plugin,
 	local.Plugin,
 	null.Plugin,
+	terraformcloud.Plugin,
 }
