@@ -209,6 +209,10 @@ var verbs = []verb{
 		use: "validate", short: "Check waypoint.hcl", stateless: true,
 		run: validate,
 	},
+	{
+		use: "config", short: "Show what the apps would be given, secrets masked", stateless: true,
+		run: showConfig,
+	},
 	{use: "version", short: "Print the version"},
 	{use: postVerb, hidden: true},
 }

@@ -176,8 +176,11 @@ func (v *variable) convert(value cty.Value) (cty.Value, error) {
 // said in words that show no secret.
 func (v *variable) parsed(value cty.Value) cty.Value {
 	text, marks := value.Unmark()
-	if text.Type() != cty.String || !text.IsKnown() || text.IsNull() || v.constraint == cty.String || !v.written {
+	switch {
+	case text.Type() != cty.String || text.IsKnown() && text.IsNull() || !v.written:
 		return value
+	case !text.IsKnown():
+		return cty.DynamicVal.WithMarks(marks)
 	}
 	kind, err := ctyjson.ImpliedType([]byte(text.AsString()))
 	if err != nil {

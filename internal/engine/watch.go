@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -180,6 +181,6 @@ func (e *Engine) Validate(_ context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.prepare(names, stageBuild, stagePush, stageDeploy, stageRelease)
+	_, err = e.prepare(names, stageBuild, stagePush, stageDeploy, stageRelease, config.Settings)
 	return err
 }
