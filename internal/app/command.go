@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,6 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetArgs(args)
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)
 	root.SetErr(m.Stderr)
@@ -74,6 +74,13 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		}
 		root.AddCommand(command)
 	}
+	args = doubleDashes(args, func(name string) bool {
+		if root.PersistentFlags().Lookup(name) != nil {
+			return true
+		}
+		return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil })
+	})
+	root.SetArgs(args)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return m.usage(root, args, err)
 	}

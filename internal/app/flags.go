@@ -1,6 +1,8 @@
 package app
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,7 +15,7 @@ import (
 // global adds the flags of every verb.
 func global(root *cobra.Command, f *flags) {
 	p := root.PersistentFlags()
-	p.StringArrayVar(&f.Apps, "app", nil, "work on this `app` only (repeatable)")
+	p.StringArrayVarP(&f.Apps, "app", "a", nil, "work on this `app` only (repeatable)")
 	p.StringVarP(&f.session.workspace, "workspace", "w", "", "the `workspace` (default \"default\")")
 	p.StringArrayVar(&f.session.variables, "var", nil, "set a variable: `name=value` (repeatable)")
 	p.StringArrayVar(&f.session.varFiles, "var-file", nil, "read variables from a `file` (repeatable)")
@@ -26,6 +28,22 @@ func global(root *cobra.Command, f *flags) {
 	p.DurationVar(&f.Timeout, "timeout", time.Hour, "give a deploy up after this `time`")
 	p.BoolVar(&f.session.json, "json", false, "print JSON, and the log to standard error")
 	f.prune, f.push, f.release, f.Retain = true, true, true, -1
+}
+
+// doubleDashes makes flags that are written with one dash, as Waypoint's were
+// (-var, -app=web), what the command line knows. What follows "--" is not ours.
+func doubleDashes(args []string, known func(name string) bool) []string {
+	changed := slices.Clone(args)
+	for i, arg := range changed {
+		if arg == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && known(name) {
+			changed[i] = "-" + arg
+		}
+	}
+	return changed
 }
 
 func pruneFlags(c *cobra.Command, f *flags) {
