@@ -121,7 +121,7 @@ func readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
 var authGrammars = map[string]grammar{
 	"aws":    authGrammar("aws", argument("region", "The region of the first sign-in.")),
 	"google": authGrammar("google", argument("workload_identity_provider", "The provider's full name."), argument("service_account", "The account to act as.")),
-	"azure":  authGrammar("azure", argument("client_id", ""), argument("tenant_id", ""), argument("subscription_id", "")),
+	"azure":  authGrammar("azure", argument("client_id", "The application that trusts the token."), argument("tenant_id", "The directory of the application."), argument("subscription_id", "The subscription to work in.")),
 }
 
 // authGrammar is the grammar of one provider's auth block.

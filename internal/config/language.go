@@ -92,7 +92,11 @@ var (
 		argument("allow_unverified", "Run an external plugin of the repository's own without a checksum."),
 	)
 	pluginTypeGrammar = newGrammar("a type block",
-		argument("mapper", ""), argument("build", ""), argument("registry", ""), argument("deploy", ""), argument("release", ""),
+		argument("mapper", "It converts artifacts."),
+		argument("build", "It is a builder."),
+		argument("registry", "It is a registry."),
+		argument("deploy", "It is a platform."),
+		argument("release", "It is a releaser."),
 	)
 )
 
