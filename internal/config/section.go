@@ -134,10 +134,30 @@ func newVariant(block *hcl.Block, content *hcl.BodyContent, kind string) (varian
 			Subject:  &block.DefRange,
 		})
 	}
+	diags = append(diags, entrypointWarning(use)...)
 	v := variant{header: block.DefRange, body: block.Body, use: use, hooks: content.Blocks.OfType("hook")}
 	for _, hook := range v.hooks {
 		_, more := hookGrammar.read(hook.Body)
 		diags = append(diags, more...)
 	}
 	return v, diags
+}
+
+// entrypointWarning says that an argument of Waypoint's image builders has no
+// effect, whatever its value.
+func entrypointWarning(use *hcl.Block) hcl.Diagnostics {
+	if use == nil {
+		return nil
+	}
+	attributes, _ := use.Body.JustAttributes()
+	attribute, found := attributes["disable_entrypoint"]
+	if !found {
+		return nil
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagWarning,
+		Summary:  `"disable_entrypoint" has no effect`,
+		Detail:   "Nothing is added to an image, whatever it says. Remove it.",
+		Subject:  &attribute.NameRange,
+	}}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -54,7 +55,21 @@ func (p *Project) read(body hcl.Body) hcl.Diagnostics {
 		first[a.name] = block.DefRange
 		p.apps = append(p.apps, a)
 	}
-	return diags
+	return eachWarningOnce(diags)
+}
+
+// eachWarningOnce leaves out warnings that were given before: what has no
+// effect in one app has none in a hundred.
+func eachWarningOnce(diags hcl.Diagnostics) hcl.Diagnostics {
+	given := map[string]bool{}
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
+		if d.Severity != hcl.DiagWarning {
+			return false
+		}
+		again := given[d.Summary]
+		given[d.Summary] = true
+		return again
+	})
 }
 
 // readName evaluates the project's name. State is kept under it, so it must be
