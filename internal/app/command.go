@@ -26,6 +26,8 @@ type flags struct {
 	prune   bool
 	push    bool
 	release bool
+	format  formatFlags
+	starter starterFlags
 }
 
 // execute runs the verb that args name and returns its exit status.
@@ -34,46 +36,19 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		f      flags
 		status int
 	)
-	root := &cobra.Command{
-		Use:           "deploy-action",
-		Short:         "Build, deploy and release the apps of a waypoint.hcl",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.SetIn(m.Stdin)
-	root.SetOut(m.Stdout)
-	root.SetErr(m.Stderr)
-	global(root, &f)
-	for _, v := range verbs {
-		command := &cobra.Command{
-			Use: v.use, Short: v.short, Hidden: v.hidden, Args: v.args,
-			RunE: func(cmd *cobra.Command, args []string) error {
-				if err := f.settle(cmd); err != nil {
-					return err
-				}
-				switch v.use {
-				case "version":
-					fmt.Fprintln(m.Stdout, version())
-				case postVerb:
-					if err := m.post(ctx); err != nil {
-						m.runner.Warning(fmt.Sprintf("The post step could not finish: %v", err))
-						status = exitFailed
-					}
-				default:
-					status = m.run(ctx, &f, v, args)
-				}
-				return nil
-			},
+	root := commands(&f, func(v verb, words []string) {
+		switch v.use {
+		case "version":
+			fmt.Fprintln(m.Stdout, version())
+		case postVerb:
+			if err := m.post(ctx); err != nil {
+				m.runner.Warning(fmt.Sprintf("The post step could not finish: %v", err))
+				status = exitFailed
+			}
+		default:
+			status = m.run(ctx, &f, v, words)
 		}
-		if v.args == nil {
-			command.Args = noArguments
-		}
-		for _, add := range v.flags {
-			add(command, &f)
-		}
-		root.AddCommand(command)
-	}
+	})
 	args = doubleDashes(args, func(name string) bool {
 		if root.PersistentFlags().Lookup(name) != nil {
 			return true
@@ -81,10 +56,47 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil })
 	})
 	root.SetArgs(args)
+	root.SetIn(m.Stdin)
+	root.SetOut(m.Stdout)
+	root.SetErr(m.Stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return m.usage(root, args, err)
 	}
 	return status
+}
+
+// commands is the command line: a command for each verb, whose flags go to f,
+// and which calls do with the words that are no flags.
+func commands(f *flags, do func(v verb, words []string)) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "deploy-action",
+		Short:         "Build, deploy and release the apps of a waypoint.hcl",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	global(root, f)
+	for _, v := range verbs {
+		command := &cobra.Command{
+			Use: v.use, Short: v.short, Hidden: v.hidden, Args: v.args,
+			Long: help[v.name()].about, Example: help[v.name()].example,
+			RunE: func(cmd *cobra.Command, words []string) error {
+				if err := f.settle(cmd); err != nil {
+					return err
+				}
+				do(v, words)
+				return nil
+			},
+		}
+		if v.args == nil {
+			command.Args = noArguments
+		}
+		for _, add := range v.flags {
+			add(command, f)
+		}
+		root.AddCommand(command)
+	}
+	return root
 }
 
 // noArguments explains words that a verb does not take.
@@ -102,6 +114,9 @@ func appAndCommand(_ *cobra.Command, args []string) error {
 	}
 	return errors.New("exec takes the name of the app and a command, as in: deploy-action exec web -- ls /")
 }
+
+// anyWords leaves it to the verb to look at its words.
+func anyWords(*cobra.Command, []string) error { return nil }
 
 // usage explains a call that the command line does not allow.
 func (m *machine) usage(root *cobra.Command, args []string, err error) int {
@@ -135,113 +150,12 @@ func (f *flags) settle(cmd *cobra.Command) error {
 	return nil
 }
 
-// verb is one word of the command line.
-type verb struct {
-	use, short string
-	hidden     bool
-	args       cobra.PositionalArgs
-	flags      []func(*cobra.Command, *flags)
-
-	// changes says that the verb may change a platform, so that what it did is
-	// made durable and told when it ends.
-	changes bool
-
-	// stateless says that the verb reads no record.
-	stateless bool
-
-	// recalls says that the verb works from records, so that problems of the
-	// file do not stop it.
-	recalls bool
-
-	// run does it. What an invalid call or a failed operation was told already
-	// comes back as an error that says so.
-	run func(ctx context.Context, s *session, f *flags, args []string) error
-}
-
-var verbs = []verb{
-	{
-		use: "up", short: "Build, push, deploy and release", changes: true,
-		flags: []func(*cobra.Command, *flags){pruneFlags},
-		run:   operate((*engine.Engine).Up),
-	},
-	{
-		use: "build", short: "Build and push", changes: true,
-		flags: []func(*cobra.Command, *flags){pushFlag},
-		run:   operate((*engine.Engine).Build),
-	},
-	{
-		use: "deploy", short: "Deploy the newest pushed artifact and release it", changes: true,
-		flags: []func(*cobra.Command, *flags){artifactFlags, releaseFlag, pruneFlags},
-		run:   operate((*engine.Engine).Deploy),
-	},
-	{
-		use: "release", short: "Release the newest deployment", changes: true,
-		flags: []func(*cobra.Command, *flags){deploymentFlag, pruneFlags},
-		run:   operate((*engine.Engine).Release),
-	},
-	{
-		use: "plan", short: "Show what up would change, and change nothing",
-		run: operate((*engine.Engine).Plan),
-	},
-	{
-		use: "rollback", short: "Release an earlier deployment", changes: true,
-		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
-		run:   rollback,
-	},
-	{
-		use: "status", short: "Show the health of every deployment", recalls: true,
-		run: showStatus,
-	},
-	{
-		use: "logs", short: "Show what a deployment writes", recalls: true,
-		flags: []func(*cobra.Command, *flags){deploymentFlag, logFlags},
-		run:   showLogs,
-	},
-	{
-		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", recalls: true, args: appAndCommand,
-		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
-		run:   runExec,
-	},
-	{
-		use: "prune", short: "Destroy old deployments", recalls: true, changes: true,
-		flags: []func(*cobra.Command, *flags){pruneFlags},
-		run:   operate((*engine.Engine).Prune),
-	},
-	{
-		use: "destroy", short: "Destroy everything of the apps in a workspace", recalls: true, changes: true,
-		flags: []func(*cobra.Command, *flags){deploymentFlag},
-		run:   operate((*engine.Engine).Destroy),
-	},
-	{
-		use: "validate", short: "Check waypoint.hcl", stateless: true,
-		run: validate,
-	},
-	{
-		use: "config", short: "Show what the apps would be given, secrets masked", stateless: true,
-		run: showConfig,
-	},
-	{use: "version", short: "Print the version"},
-	{use: postVerb, hidden: true},
-}
-
-// postVerb is what the post step runs: it makes durable what the main step
-// could not.
-const postVerb = "post"
-
 // operate makes a verb of an operation of the engine.
 func operate(operation func(*engine.Engine, context.Context, engine.Options) ([]engine.Result, error)) func(context.Context, *session, *flags, []string) error {
 	return func(ctx context.Context, s *session, f *flags, _ []string) error {
 		results, err := operation(s.engine, ctx, f.Options)
 		return errors.Join(err, s.conclude(results, f.session.json))
 	}
-}
-
-func validate(ctx context.Context, s *session, f *flags, _ []string) error {
-	if err := s.engine.Validate(ctx, f.Options); err != nil {
-		return err
-	}
-	s.ui.Print("%s is valid.", s.project.Path())
-	return nil
 }
 
 func rollback(ctx context.Context, s *session, f *flags, args []string) error {
@@ -287,7 +201,8 @@ func runExec(ctx context.Context, s *session, f *flags, args []string) error {
 	return nil
 }
 
-// exitError is the exit status of a command that was run for the user.
+// exitError is an exit status of which nothing is left to be told: that of a
+// command that was run for the user, or of a check that listed what it found.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("the command ended with status %d", int(e)) }

@@ -43,6 +43,8 @@ type session struct {
 	closers []func() error
 
 	problems hcl.Diagnostics             // of the file and its variables
+	shown    hcl.Diagnostics             // all that the user was shown
+	sources  map[string]*hcl.File        // of files that are not the project's
 	results  []engine.Result             // of the verb
 	settle   func(context.Context, bool) // ends what is reported as pending, well or not; nil where nothing is
 	dropped  func() int                  // statuses that could not be set; nil where none is
@@ -60,8 +62,11 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	m.runner.Secrets = known
 	m.takeInputs(known)
 	s := &session{machine: m, secrets: known, project: &config.Project{}}
-	s.ui = s.newUI(f.session)
-	err := s.open(f.session, v)
+	s.ui = s.newUI(f.session, v)
+	var err error
+	if !v.fileless {
+		err = s.open(f.session, v)
+	}
 	switch {
 	case !s.problems.HasErrors():
 	case v.recalls && err == nil && s.project.Name() != "":
@@ -69,31 +74,35 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	default:
 		err = s.everyProblem(ctx, err)
 	}
-	if err == nil && !v.stateless {
+	if err == nil && !v.stateless && !v.fileless {
 		err = s.openState(f.session, v)
 	}
 	if err == nil {
 		err = v.run(ctx, s, f, args)
 	}
 	err = s.close(ctx, v, err)
-	s.summarize(v.use, err)
-	return s.exitStatus(ctx, err)
+	s.summarize(v.name(), err)
+	status := s.exitStatus(ctx, err)
+	if v.ended != nil {
+		v.ended(s, f, status)
+	}
+	return status
 }
 
 // newUI chooses how the run is shown.
-func (s *session) newUI(o sessionOptions) *ui.UI {
+func (s *session) newUI(o sessionOptions, v verb) *ui.UI {
 	m := s.machine
 	options := ui.Options{
 		Out: m.Stdout, Secrets: s.secrets, Now: time.Now, Debug: o.debug,
-		Files: func() map[string]*hcl.File { return s.project.Files() },
-		Dir:   m.Dir,
+		Files: s.files, Dir: m.Dir,
+		Heard: func(diags hcl.Diagnostics) { s.shown = append(s.shown, diags...) },
 	}
 	if m.runner.Active() {
 		options.Runner = m.runner
 		options.Debug = o.debug || m.runner.Debug()
 		options.Color = m.getenv("NO_COLOR") == ""
-	} else if o.json {
-		options.Out = m.Stderr // standard output is for the JSON alone
+	} else if o.json || v.prints {
+		options.Out = m.Stderr // standard output is for the result alone
 	} else if out, ok := m.Stdout.(*os.File); ok && !o.plain && term.IsTerminal(int(out.Fd())) {
 		options.Live = m.getenv("TERM") != "dumb"
 		options.Color = options.Live && m.getenv("NO_COLOR") == ""
@@ -144,23 +153,49 @@ func (s *session) open(o sessionOptions, v verb) error {
 
 // load finds and reads waypoint.hcl.
 func (s *session) load(o sessionOptions) error {
-	dir := s.machine.Dir
-	if o.dir != "" {
-		dir = s.machine.fromDir([]string{o.dir})[0]
-		// A search upwards from a folder that is not there could find another project.
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return invalid("No such folder", fmt.Sprintf("--dir, or the input `dir`, names %q, which is no folder. It takes the folder of waypoint.hcl.", dir))
-		}
-	}
-	path, err := config.Find(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s.noFile(dir)
-	}
+	path, err := s.find(o)
 	if err != nil {
-		return invalid("Unreadable configuration", err.Error()+". Check the path and its permissions.")
+		return err
 	}
 	s.project, s.problems = config.Load(path)
 	return nil
+}
+
+// find returns the path of waypoint.hcl.
+func (s *session) find(o sessionOptions) (string, error) {
+	dir, err := s.folder(o)
+	if err != nil {
+		return "", err
+	}
+	path, err := config.Find(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", s.noFile(dir)
+	}
+	if err != nil {
+		return "", invalid("Unreadable configuration", err.Error()+". Check the path and its permissions.")
+	}
+	return path, nil
+}
+
+// folder is where the verb works: that of --dir, or the present one.
+func (s *session) folder(o sessionOptions) (string, error) {
+	if o.dir == "" {
+		return s.machine.Dir, nil
+	}
+	dir := s.machine.fromDir([]string{o.dir})[0]
+	// A search upwards from a folder that is not there could find another project.
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", invalid("No such folder", fmt.Sprintf("--dir, or the input `dir`, names %q, which is no folder. It takes the folder of waypoint.hcl.", dir))
+	}
+	return dir, nil
+}
+
+// files are the sources of what diagnostics point at.
+func (s *session) files() map[string]*hcl.File {
+	if s.sources != nil {
+		return s.sources
+	}
+	return s.project.Files()
 }
 
 // asWarnings shows problems that do not stop the verb.
@@ -190,7 +225,7 @@ func (s *session) everyProblem(ctx context.Context, opened error) error {
 
 // noFile explains a missing waypoint.hcl.
 func (s *session) noFile(dir string) error {
-	detail := fmt.Sprintf("There is no waypoint.hcl or waypoint.hcl.json in %s, nor in a folder above it. Create one there, or name its folder with --dir.", dir)
+	detail := fmt.Sprintf("There is no waypoint.hcl or waypoint.hcl.json in %s, nor in a folder above it. Write one with `deploy-action init`, or name its folder with --dir.", dir)
 	if s.machine.runner.Active() {
 		detail = "There is no waypoint.hcl in the workspace of this job. Name its folder with the input `dir`."
 		if entries, err := os.ReadDir(dir); err == nil && len(entries) == 0 {

@@ -32,6 +32,7 @@ var table = []row{
 	{"external", []string{"component", "artifact", "diag", "secret"}, "it translates a protocol to component and back"},
 	{"config/funcs", []string{"secret", "diag"}, "functions know no project"},
 	{"config", []string{"component", "config/funcs", "diag", "secret"}, "parsing has no effects"},
+	{"starter", nil, "it reads a repository and proposes files, and knows no project"},
 	{
 		"engine",
 		[]string{"component", "artifact", "config", "state", "diag", "secret"},

@@ -4,6 +4,8 @@
 package builtin
 
 import (
+	_ "embed"
+
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
 	"github.com/deploy-action/deploy-action/internal/plugin/dockerref"
@@ -15,6 +17,11 @@ import (
 )
 
 //go:generate go test -run ^TestReference$ -update
+
+// Reference is REFERENCE.md: what every plugin does and takes.
+//
+//go:embed REFERENCE.md
+var Reference string
 
 // Plugins are the built-in plugins, in alphabetical order.
 var Plugins = []component.Plugin{

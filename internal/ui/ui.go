@@ -32,6 +32,7 @@ type Options struct {
 
 	Secrets *secret.Set                 // masked in all that is shown; nil for none
 	Files   func() map[string]*hcl.File // sources for diagnostics; nil for none
+	Heard   func(hcl.Diagnostics)       // is called with all diagnostics that are shown, one call at a time; nil for none
 	Dir     string                      // paths in diagnostics are relative to it; "" as they are
 	Color   bool                        // the log may hold colours
 	Live    bool                        // Out is a terminal: running steps are updated in place; not with Runner
@@ -108,6 +109,9 @@ func (u *UI) Diagnostics(diags hcl.Diagnostics) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.o.Heard != nil {
+		u.o.Heard(diags)
+	}
 	if diags.HasErrors() {
 		for _, g := range u.groups {
 			g.done = true

@@ -430,3 +430,26 @@ func TestPathsStayInTheRepository(t *testing.T) {
 		})
 	}
 }
+
+func TestUnsupported(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ dockerfile, want string }{
+		"nothing":       {"FROM scratch\nCOPY . /\n", ""},
+		"an ONBUILD":    {"FROM scratch\nCOPY . /\nONBUILD COPY . /\n", "ONBUILD is not supported yet"},
+		"no Dockerfile": {"hello\n", ""},
+		"an empty one":  {"", ""},
+		"without FROM":  {"COPY . /\n", ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			if err := build.Unsupported([]byte(tt.dockerfile)); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("Unsupported = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -146,6 +146,20 @@ func (f *dockerfile) unsupported(stages []instructions.Stage) error {
 // buildOutside is the way out for what a build would have to run.
 const buildOutside = "Build programs before, for example in a hook, and COPY the result."
 
+// Unsupported reports what in a Dockerfile [Build] cannot do yet; nil for one
+// that is invalid, about which Build has more to say.
+func Unsupported(content []byte) error {
+	parsed, err := parser.Parse(bytes.NewReader(content))
+	if err != nil {
+		return nil
+	}
+	stages, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil || len(stages) == 0 {
+		return nil
+	}
+	return (&dockerfile{name: "Dockerfile"}).unsupported(stages)
+}
+
 // refusal says what about a command is not supported, and what to do instead;
 // "" for a command that is.
 func refusal(command instructions.Command) (what, instead string) {

@@ -1,0 +1,106 @@
+package app
+
+// help is what the help of each verb and the reference say beyond the line in
+// the list of verbs. A test parses the examples.
+var help = map[string]struct{ about, example string }{
+	"up": {
+		`Up builds each app, pushes and deploys what was built, and moves traffic to it once it serves. Afterwards old
+deployments are destroyed, but for the one before.`,
+		`  deploy-action up
+  deploy-action up --app web --workspace production --var version=1.4`,
+	},
+	"build": {
+		`Build makes the artifact of each app and pushes it to the app's registry.`,
+		`  deploy-action build
+  deploy-action build --app web --push=false`,
+	},
+	"deploy": {
+		`Deploy deploys and releases the newest pushed artifact of the workspace, or of the one that --from names; --artifact
+chooses an older one. Nothing is built.`,
+		`  deploy-action deploy
+  deploy-action deploy --workspace production --from staging`,
+	},
+	"release": {
+		`Release moves traffic to a deployment, by default to the newest.`,
+		`  deploy-action release
+  deploy-action release --app web --deployment 12`,
+	},
+	"plan": {
+		`Plan shows, for each app and stage, what up would change. It changes nothing.`,
+		`  deploy-action plan
+  deploy-action plan --workspace production --json`,
+	},
+	"rollback": {
+		`Rollback releases an earlier deployment, by default the one released before. It builds nothing.`,
+		`  deploy-action rollback --list
+  deploy-action rollback --app web --deployment 11 --reason outage`,
+	},
+	"status": {
+		`Status asks the platforms how every deployment fares.`,
+		`  deploy-action status
+  deploy-action status --workspace production --json`,
+	},
+	"logs": {
+		`Logs shows what the released deployment writes, or the one that --deployment names.`,
+		`  deploy-action logs --app web --follow
+  deploy-action logs --app web --since 10m --tail 100`,
+	},
+	"exec": {
+		`Exec runs a command in the released deployment of an app, or in the one that --deployment names. Its exit status is
+that of the command.`,
+		`  deploy-action exec web -- ls /
+  deploy-action exec web --tty -- sh`,
+	},
+	"prune": {
+		`Prune destroys deployments that are not released, but for the newest of them.`,
+		`  deploy-action prune
+  deploy-action prune --app web --prune-retain 3`,
+	},
+	"destroy": {
+		`Destroy removes everything that was made for the apps in a workspace, or one deployment. It works from the
+records, also for apps that are gone from the file.`,
+		`  deploy-action destroy --workspace pr-12
+  deploy-action destroy --app web --deployment 12`,
+	},
+	"config": {
+		`Config shows the values of the variables and what the config blocks deliver to each app. Sources of values are asked,
+and what they hold in confidence is masked.`,
+		`  deploy-action config
+  deploy-action config --app web --workspace production --json`,
+	},
+	"validate": {
+		`Validate checks the file and everything in it that can be checked without running anything. With --json standard
+output is one object, whatever is wrong: {"valid": …, "diagnostics": [{"severity", "summary", "detail", "file",
+"start": {"line", "column"}, "end": …}]}. The exit status is 0 for a valid file and 2 for another.`,
+		`  deploy-action validate
+  deploy-action validate --json`,
+	},
+	"fmt": {
+		`Fmt rewrites files in the canonical layout: aligned and indented, labels of blocks in quotes, and x in place of a
+value that is only "${x}". It formats the project's waypoint.hcl, or the files that are named: also files of
+variables, the waypoint.hcl of a folder, or - for standard input, which is printed. It prints the names of the
+files that it changes. With --check nothing is written, and the exit status is 1 if something would be. A file need
+only parse; one that does not is shown with its place, and the exit status is 2.`,
+		`  deploy-action fmt
+  deploy-action fmt --check --diff
+  deploy-action fmt production.wpvars
+  deploy-action fmt - <waypoint.hcl`,
+	},
+	"init": {
+		`Init looks at what the folder holds (Dockerfiles, Go modules, Node programs, charts, manifests) and writes a
+waypoint.hcl for it that is valid at once. It says what it found and what to do next, and overwrites nothing. A Go or
+Node program without a Dockerfile gets one.`,
+		`  deploy-action init
+  deploy-action init --workflow`,
+	},
+	"plugins": {
+		`Plugins lists what a use block can name; with a name it shows what that plugin does and takes.`,
+		`  deploy-action plugins
+  deploy-action plugins docker
+  deploy-action plugins --json`,
+	},
+	"version": {
+		`Version prints the version of this program.`,
+		`  deploy-action version`,
+	},
+}

@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/deploy-action/deploy-action/internal/engine"
+)
+
+// verb is one word of the command line.
+type verb struct {
+	use, short string
+	hidden     bool
+	args       cobra.PositionalArgs
+	flags      []func(*cobra.Command, *flags)
+
+	// changes says that the verb may change a platform, so that what it did is
+	// made durable and told when it ends.
+	changes bool
+
+	// stateless says that the verb reads no record.
+	stateless bool
+
+	// fileless says that the verb needs no waypoint.hcl, and so no record.
+	fileless bool
+
+	// recalls says that the verb works from records, so that problems of the
+	// file do not stop it.
+	recalls bool
+
+	// prints says that standard output is for what the verb makes, and that all
+	// else goes to standard error, as with --json.
+	prints bool
+
+	// run does it. What an invalid call or a failed operation was told already
+	// comes back as an error that says so.
+	run func(ctx context.Context, s *session, f *flags, args []string) error
+
+	// ended has the last word once all problems were shown; nil for none.
+	ended func(s *session, f *flags, status int)
+}
+
+// name is the word that calls the verb.
+func (v verb) name() string {
+	name, _, _ := strings.Cut(v.use, " ")
+	return name
+}
+
+var verbs = []verb{
+	{
+		use: "up", short: "Build, push, deploy and release", changes: true,
+		flags: []func(*cobra.Command, *flags){pruneFlags},
+		run:   operate((*engine.Engine).Up),
+	},
+	{
+		use: "build", short: "Build and push", changes: true,
+		flags: []func(*cobra.Command, *flags){pushFlag},
+		run:   operate((*engine.Engine).Build),
+	},
+	{
+		use: "deploy", short: "Deploy the newest pushed artifact and release it", changes: true,
+		flags: []func(*cobra.Command, *flags){artifactFlags, releaseFlag, pruneFlags},
+		run:   operate((*engine.Engine).Deploy),
+	},
+	{
+		use: "release", short: "Release the newest deployment", changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, pruneFlags},
+		run:   operate((*engine.Engine).Release),
+	},
+	{
+		use: "plan", short: "Show what up would change, and change nothing",
+		run: operate((*engine.Engine).Plan),
+	},
+	{
+		use: "rollback", short: "Release an earlier deployment", changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
+		run:   rollback,
+	},
+	{
+		use: "status", short: "Show the health of every deployment", recalls: true,
+		run: showStatus,
+	},
+	{
+		use: "logs", short: "Show what a deployment writes", recalls: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, logFlags},
+		run:   showLogs,
+	},
+	{
+		use: "exec APP -- COMMAND…", short: "Run a command in a deployment", recalls: true, args: appAndCommand,
+		flags: []func(*cobra.Command, *flags){deploymentFlag, ttyFlag},
+		run:   runExec,
+	},
+	{
+		use: "prune", short: "Destroy old deployments", recalls: true, changes: true,
+		flags: []func(*cobra.Command, *flags){pruneFlags},
+		run:   operate((*engine.Engine).Prune),
+	},
+	{
+		use: "destroy", short: "Destroy everything of the apps in a workspace", recalls: true, changes: true,
+		flags: []func(*cobra.Command, *flags){deploymentFlag},
+		run:   operate((*engine.Engine).Destroy),
+	},
+	{
+		use: "validate", short: "Check waypoint.hcl", stateless: true,
+		run: validate, ended: reportValidity,
+	},
+	{
+		use: "fmt [FILE|FOLDER|-]…", short: "Format waypoint.hcl", fileless: true, prints: true, args: anyWords,
+		flags: []func(*cobra.Command, *flags){fmtFlags},
+		run:   format,
+	},
+	{
+		use: "init", short: "Write a waypoint.hcl that fits the repository", fileless: true,
+		flags: []func(*cobra.Command, *flags){initFlags},
+		run:   start,
+	},
+	{
+		use: "plugins [NAME]", short: "List the plugins, or show what one takes", fileless: true, args: anyWords,
+		run: showPlugins,
+	},
+	{
+		use: "config", short: "Show what the apps would be given, secrets masked", stateless: true,
+		run: showConfig,
+	},
+	{use: "version", short: "Print the version"},
+	{use: postVerb, hidden: true},
+}
+
+// postVerb is what the post step runs: it makes durable what the main step
+// could not.
+const postVerb = "post"
