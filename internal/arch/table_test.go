@@ -92,8 +92,8 @@ var confined = []confinement{
 	},
 	{
 		modules: []string{"github.com/aws/"},
-		only:    []string{"cloud/aws", "plugin/aws*", "plugin/lambdafunctionurl"},
-		why:     "each cloud SDK stays with its cloud package and the plugins that use it",
+		only:    []string{"cloud/aws", "plugin/aws*", "plugin/lambdafunctionurl", "plugin/vault"},
+		why:     "each cloud SDK stays with its cloud package and the plugins that use it; Vault's sign-in with AWS is a signed request",
 	},
 	{
 		modules: []string{"github.com/Azure/"},

@@ -14,6 +14,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
 	"github.com/deploy-action/deploy-action/internal/plugin/terraformcloud"
+	"github.com/deploy-action/deploy-action/internal/plugin/vault"
 )
 
 //go:generate go test -run ^TestReference$ -update
@@ -32,4 +33,5 @@ var Plugins = []component.Plugin{
 	local.Plugin,
 	null.Plugin,
 	terraformcloud.Plugin,
+	vault.Plugin,
 }

@@ -56,3 +56,15 @@ func TestDocker(t *testing.T) {
 		t.Errorf("the engine has %s as %q (%v), want an image for linux", servers.Busybox, image.Os, err)
 	}
 }
+
+func TestVault(t *testing.T) {
+	t.Parallel()
+	vault := servers.Vault(t)
+	health, err := vault.Client.Sys().HealthWithContext(t.Context())
+	if err != nil || health.Sealed || vault.Client.Address() != vault.Address {
+		t.Errorf("the Vault at %s says %+v (%v), want it unsealed", vault.Address, health, err)
+	}
+	if _, err := vault.Client.KVv2("secret").Put(t.Context(), "a", map[string]any{"b": "c"}); err != nil {
+		t.Errorf("writing a secret: %v", err)
+	}
+}
