@@ -42,6 +42,7 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
 		IDToken:  s.idToken(),
+		Mask:     s.secrets.Add,
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
 			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
 			cmd.Env = append(cmd.Env, environ()...)

@@ -56,6 +56,10 @@ type Host struct {
 	// IDToken returns a new OIDC token each call. It is nil off a runner.
 	IDToken func(ctx context.Context, audience string) (secret.Text, error)
 
+	// Mask hides a text in everything that the run writes from then on: a token
+	// that the plugin was given by a service. Call it before the text is used.
+	Mask func(secret.Text)
+
 	// Helper is this program again, running Plugin.Helper.
 	Helper func(ctx context.Context, args ...string) *exec.Cmd
 }

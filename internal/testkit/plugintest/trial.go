@@ -99,6 +99,9 @@ func (tr *trial) completeHost() component.Host {
 	if h.Environ == nil {
 		h.Environ = func() []string { return nil }
 	}
+	if h.Mask == nil {
+		h.Mask = func(secret.Text) {}
+	}
 	if h.Helper == nil {
 		h.Helper = func(context.Context, ...string) *exec.Cmd {
 			return &exec.Cmd{Err: errors.New("World.Host has no Helper")}
