@@ -44,6 +44,7 @@ type rig struct {
 	host     component.Host
 	env      map[string]string
 	progress *progress
+	masked   []string
 }
 
 // newRig makes the surroundings of a job that reaches a Vault.
@@ -55,6 +56,7 @@ func newRig(t *testing.T, transport http.RoundTripper) *rig {
 		Log:      slog.New(slog.DiscardHandler),
 		HTTP:     &http.Client{Transport: transport},
 		Getenv:   func(name string) string { return r.env[name] },
+		Mask:     func(t secret.Text) { r.masked = append(r.masked, t.Reveal()) },
 		IDToken: func(_ context.Context, audience string) (secret.Text, error) {
 			r.env["asked for audience"] = audience
 			return jobToken, nil

@@ -137,6 +137,7 @@ func (s *sourcer) authenticate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		s.host.Mask(secret.Text(auth.ClientToken))
 		s.client.SetToken(auth.ClientToken)
 		s.ready, s.ours, s.policies = true, !isBatch(auth.ClientToken), auth.Policies
 		step.Update("with the method %q at %q", s.login.method, s.login.mount)

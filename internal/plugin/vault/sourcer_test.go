@@ -160,6 +160,9 @@ func TestEndOfTheRun(t *testing.T) {
 			if shown := r.progress.shown.String(); !strings.Contains(shown, c.shown) {
 				t.Errorf("shown: %q, want %q in it", shown, c.shown)
 			}
+			if minted := c.config != addr && c.path != ""; minted != (len(r.masked) == 1) {
+				t.Errorf("masked: %d texts, of a token that was minted: %t", len(r.masked), minted)
+			}
 		})
 	}
 }
