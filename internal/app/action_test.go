@@ -66,17 +66,21 @@ func (j *job) run(t *testing.T, name string) (status int, log string) {
 	var out bytes.Buffer
 	status = app.Main(t.Context(), app.Sys{
 		Args: []string{name}, Dir: j.workspace, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-		HTTP: &http.Client{Transport: j.github},
-		Environ: []string{
-			"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + commit, "GITHUB_REF_NAME=main",
-			"GITHUB_RUN_ID=" + strconv.Itoa(oneRun), "GITHUB_RUN_ATTEMPT=1", "GITHUB_WORKSPACE=" + j.workspace,
-			"GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
-			"GITHUB_OUTPUT=" + j.output, "GITHUB_STEP_SUMMARY=" + j.pages, "GITHUB_STATE=" + filepath.Join(j.temp, "state"),
-			"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + j.github.Token(oneRun, "deploy"),
-			"INPUT_COMMAND=up", "INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
-		},
+		HTTP: &http.Client{Transport: j.github}, Environ: append(j.environ(), "INPUT_COMMAND=up"),
 	})
 	return status, out.String()
+}
+
+// environ is the environment of the step.
+func (j *job) environ() []string {
+	return []string{
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + commit, "GITHUB_REF_NAME=main",
+		"GITHUB_RUN_ID=" + strconv.Itoa(oneRun), "GITHUB_RUN_ATTEMPT=1", "GITHUB_WORKSPACE=" + j.workspace,
+		"GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
+		"GITHUB_OUTPUT=" + j.output, "GITHUB_STEP_SUMMARY=" + j.pages, "GITHUB_STATE=" + filepath.Join(j.temp, "state"),
+		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + j.github.Token(oneRun, "deploy"),
+		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
+	}
 }
 
 // outputs returns the outputs of the step. What differs from run to run is
