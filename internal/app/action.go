@@ -187,7 +187,7 @@ func outputValue(results []engine.Result, field func(engine.Result) any) (string
 		byApp := map[string]any{}
 		for _, r := range results {
 			if v := field(r); v != "" {
-				byApp[r.App] = v
+				byApp[title(r, results)] = v
 			}
 		}
 		if len(byApp) == 0 {

@@ -29,6 +29,8 @@ const (
 type job struct {
 	github                         *githubfake.Fake
 	workspace, temp, output, pages string
+
+	inputs []string // INPUT_NAME=value, over those of every job
 }
 
 // newJob makes a job whose workspace has the given waypoint.hcl.
@@ -66,7 +68,7 @@ func (j *job) run(t *testing.T, name string) (status int, log string) {
 	var out bytes.Buffer
 	status = app.Main(t.Context(), app.Sys{
 		Args: []string{name}, Dir: j.workspace, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-		HTTP: &http.Client{Transport: j.github}, Environ: append(j.environ(), "INPUT_COMMAND=up"),
+		HTTP: &http.Client{Transport: j.github}, Environ: append(append(j.environ(), "INPUT_COMMAND=up"), j.inputs...),
 	})
 	return status, out.String()
 }

@@ -139,6 +139,9 @@ func (m *machine) usage(root *cobra.Command, args []string, err error) int {
 // make no sense.
 func (f *flags) settle(cmd *cobra.Command) error {
 	f.NoPrune, f.NoPush, f.NoRelease = !f.prune, !f.push, !f.release
+	if !cmd.Flags().Changed("prune-retain") {
+		f.Retain = -1
+	}
 	switch {
 	case f.Timeout <= 0:
 		return fmt.Errorf("--timeout is %v; it must be longer than nothing, such as 20m", f.Timeout)

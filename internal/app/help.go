@@ -62,6 +62,12 @@ records, also for apps that are gone from the file.`,
 		`  deploy-action destroy --workspace pr-12
   deploy-action destroy --app web --deployment 12`,
 	},
+	"pipeline": {
+		`Pipeline run runs the steps of a pipeline block in order, each for the chosen apps; a step that fails keeps those that
+depend on it from running. Pipeline list shows the pipelines of the file.`,
+		`  deploy-action pipeline run release
+  deploy-action pipeline list`,
+	},
 	"config": {
 		`Config shows the values of the variables and what the config blocks deliver to each app. Sources of values are asked,
 and what they hold in confidence is masked.`,

@@ -62,7 +62,7 @@ func apps(results []engine.Result) []report.App {
 	shown := make([]report.App, len(results))
 	for i, r := range results {
 		shown[i] = report.App{
-			Name: r.App, Outcome: string(r.Outcome), URL: r.URL, Image: r.Image, Plan: r.Plan, Records: r.Records,
+			Name: title(r, results), Outcome: string(r.Outcome), URL: r.URL, Image: r.Image, Plan: r.Plan, Records: r.Records,
 		}
 		if f := r.Failure; f != nil {
 			shown[i].Failure = &report.Failure{

@@ -38,8 +38,9 @@ type session struct {
 	http    *http.Client
 	project *config.Project
 	engine  *engine.Engine
-	tempDir string // removed at the end
-	dataDir string // survives runs on one machine
+	inputs  config.Inputs // what the engine's scope was made of
+	tempDir string        // removed at the end
+	dataDir string        // survives runs on one machine
 	closers []func() error
 
 	problems hcl.Diagnostics             // of the file and its variables
@@ -130,11 +131,12 @@ func (s *session) open(o sessionOptions, v verb) error {
 		return err
 	}
 	workspace := s.workspace(o)
-	scope, diags := s.project.Scope(config.Inputs{
+	s.inputs = config.Inputs{
 		Workspace: workspace, Variables: o.variables, VarFiles: s.machine.fromDir(o.varFiles),
 		Environ: s.machine.Environ, Labels: labels, Secrets: s.secrets, TempDir: s.tempDir,
 		GitHub: s.machine.githubObject(),
-	})
+	}
+	scope, diags := s.project.Scope(s.inputs)
 	s.problems = append(s.problems, diags...)
 	if !s.problems.HasErrors() {
 		s.ui.Diagnostics(s.problems) // warnings
@@ -143,6 +145,7 @@ func (s *session) open(o sessionOptions, v verb) error {
 		Project: s.project, Scope: scope, Workspace: workspace,
 		Plugins: byName(s.machine.plugins()), UI: s.ui, Secrets: s.secrets,
 		Host: s.host, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
+		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand,
 	}
 	if v.changes {
 		s.engine.Origin = s.machine.origin(o.reason)

@@ -27,11 +27,11 @@ func (s *session) conclude(results []engine.Result, asJSON bool) error {
 		switch {
 		case r.Failure != nil:
 		case r.URL != "":
-			s.ui.Print("%s: %s", r.App, r.URL)
+			s.ui.Print("%s: %s", title(r, results), r.URL)
 		case r.Outcome == engine.Unchanged && r.Plan.Changes == nil:
 			s.ui.Print("%s: nothing to do in workspace %q", r.App, r.Workspace)
 		case r.Deployment != "":
-			s.ui.Print("%s: deployed as %s", r.App, r.Deployment)
+			s.ui.Print("%s: deployed as %s", title(r, results), r.Deployment)
 		}
 	}
 	return s.setOutputs(results)

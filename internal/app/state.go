@@ -190,6 +190,9 @@ func (s *session) close(ctx context.Context, v verb, err error) error {
 	if s.settle != nil {
 		s.settle(ctx, err == nil)
 	}
+	if s.engine != nil {
+		s.closeSources(ctx)
+	}
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, s.closers[i]())
 	}

@@ -103,6 +103,13 @@ var verbs = []verb{
 		run:   operate((*engine.Engine).Destroy),
 	},
 	{
+		// Only run needs the state, so it opens it by itself.
+		use: "pipeline run NAME", short: "Run a pipeline of the file; pipeline list shows them", changes: true, stateless: true,
+		args:  pipelineWords,
+		flags: []func(*cobra.Command, *flags){pipelineFlags},
+		run:   runPipelineVerb,
+	},
+	{
 		use: "validate", short: "Check waypoint.hcl", stateless: true,
 		run: validate, ended: reportValidity,
 	},

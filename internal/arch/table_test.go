@@ -22,6 +22,7 @@ var table = []row{
 	{"component", []string{"artifact", "diag", "secret"}, "what plugins see must stay small"},
 	{"oci", []string{"artifact", "secret", "retry", "diag"}, "it stores images and knows no component"},
 	{"oci/build", []string{"oci", "artifact", "secret", "retry", "diag"}, "it builds a Dockerfile and knows no app: neither plugins nor the engine"},
+	{"oci/container", []string{"oci", "secret", "diag"}, "it runs a command in an image and knows no pipeline"},
 	{"cloud/*", []string{"secret", "retry", "diag"}, "clients know nothing of deployments"},
 	{
 		"plugin/*",

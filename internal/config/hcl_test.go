@@ -96,8 +96,9 @@ func run(t *testing.T, archive *txtar.Archive) map[string]string {
 
 // project is the evaluated result of a whole file.
 type project struct {
-	Project string
-	Apps    []app
+	Project   string
+	Apps      []app
+	Pipelines []pipeline `json:",omitempty"`
 }
 
 type app struct {
@@ -156,7 +157,9 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 		}
 		result.Apps = append(result.Apps, shown)
 	}
-	return result, diags
+	pipelines, more := evaluatePipelines(p, scope)
+	result.Pipelines = pipelines
+	return result, append(diags, more...)
 }
 
 func evaluateStage(s *config.Stage, scope config.Scope, inputs scenario, broken bool) (*stage, hcl.Diagnostics) {

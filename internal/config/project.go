@@ -66,6 +66,7 @@ type Project struct {
 	settings  *settings // nil when absent
 	sources   map[string]*hcl.Block
 	apps      []*app
+	pipelines []*pipeline // those that steps embed, too
 }
 
 // Load parses the file at path. It returns as much as it understood, beside

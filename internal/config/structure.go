@@ -37,6 +37,7 @@ func (p *Project) read(body hcl.Body) hcl.Diagnostics {
 	diags = append(diags, p.readRefs(content.Blocks.OfType("workspace"))...)
 	diags = append(diags, readAuth(content.Blocks.OfType("auth"))...)
 	diags = append(diags, readPlugins(content.Blocks.OfType("plugin"))...)
+	diags = append(diags, p.readPipelines(content.Blocks.OfType("pipeline"))...)
 	diags = append(diags, rootGrammar.withoutEffect(content)...)
 
 	first := map[string]hcl.Range{}

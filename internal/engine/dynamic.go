@@ -26,19 +26,27 @@ func (e *Engine) resolve(ctx context.Context, names []string, stages ...string) 
 		if len(requests) == 0 {
 			return nil
 		}
-		if problems := e.checkSources(requests); problems.HasErrors() {
-			return &InvalidError{problems}
-		}
-		answers, diags := e.ask(ctx, requests)
-		if err := context.Cause(ctx); err != nil {
+		if err := e.answer(ctx, requests); err != nil {
 			return err
 		}
-		scope, more := e.Scope.WithAnswers(answers)
-		if diags = append(diags, more...); diags.HasErrors() {
-			return &InvalidError{Unique(diags)}
-		}
-		e.Scope = scope
 	}
+}
+
+// answer asks the sources what is requested.
+func (e *Engine) answer(ctx context.Context, requests []config.Request) error {
+	if problems := e.checkSources(requests); problems.HasErrors() {
+		return &InvalidError{problems}
+	}
+	answers, diags := e.ask(ctx, requests)
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	scope, more := e.Scope.WithAnswers(answers)
+	if diags = append(diags, more...); diags.HasErrors() {
+		return &InvalidError{Unique(diags)}
+	}
+	e.Scope = scope
+	return nil
 }
 
 // requests returns what stages of the named apps ask for, each once.

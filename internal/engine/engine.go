@@ -69,6 +69,16 @@ type Engine struct {
 	CheckHook func(h config.Hook) error
 	Hook      func(ctx context.Context, app *config.App, h config.Hook, out component.Step) error
 
+	// ScopeIn evaluates the head of the file for another workspace, with labels
+	// under those of the command line: for steps of pipelines that say so.
+	ScopeIn func(workspace string, labels map[string]string) (config.Scope, hcl.Diagnostics)
+
+	// CheckCommand reports a command of a pipeline that cannot run here, and
+	// gets its image ready, unless that is for later: a step before may make it.
+	// Command runs one and shows its output.
+	CheckCommand func(ctx context.Context, app *config.App, c config.ExecStep, later bool) error
+	Command      func(ctx context.Context, app *config.App, c config.ExecStep, out component.Step) error
+
 	// Ended reports whether the run that made a record is over, so that what
 	// it left unfinished may be healed.
 	Ended func(ctx context.Context, origin state.Origin) bool

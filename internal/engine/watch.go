@@ -182,5 +182,5 @@ func (e *Engine) Validate(_ context.Context, o Options) error {
 		return err
 	}
 	_, err = e.prepare(names, stageBuild, stagePush, stageDeploy, stageRelease, config.Settings)
-	return err
+	return e.withPipelines(err)
 }
