@@ -143,7 +143,7 @@ func (f *flags) settle(cmd *cobra.Command) error {
 		f.Retain = -1
 	}
 	switch {
-	case f.Timeout <= 0:
+	case cmd.Flags().Changed("timeout") && f.Timeout <= 0:
 		return fmt.Errorf("--timeout is %v; it must be longer than nothing, such as 20m", f.Timeout)
 	case cmd.Flags().Changed("prune-retain") && f.Retain < 0:
 		return fmt.Errorf("--prune-retain is %d; it must be 0 or more", f.Retain)
@@ -163,7 +163,7 @@ func operate(operation func(*engine.Engine, context.Context, engine.Options) ([]
 
 func rollback(ctx context.Context, s *session, f *flags, args []string) error {
 	if f.list {
-		return s.showCandidates(ctx, f.Apps)
+		return s.showCandidates(ctx, f.Options)
 	}
 	return operate((*engine.Engine).Rollback)(ctx, s, f, args)
 }

@@ -107,29 +107,24 @@ func details(s engine.Standing) string {
 }
 
 // showCandidates lists what rollback could go back to.
-func (s *session) showCandidates(ctx context.Context, apps []string) error {
-	if len(apps) == 0 {
-		apps = s.project.Apps()
+func (s *session) showCandidates(ctx context.Context, o engine.Options) error {
+	candidates, err := s.engine.RollbackCandidates(ctx, o)
+	if err != nil {
+		return err
 	}
 	var rows [][]string
-	for _, app := range apps {
-		candidates, err := s.engine.RollbackCandidates(ctx, app)
-		if err != nil {
-			return err
+	for _, c := range candidates {
+		how := "deployed again from its image"
+		if c.Exists {
+			how = "still there"
 		}
-		for _, c := range candidates {
-			how := "deployed again from its image"
-			if c.Exists {
-				how = "still there"
-			}
-			if c.Released {
-				how = "released now"
-			}
-			rows = append(rows, []string{
-				app, strconv.Itoa(c.Record.Sequence), c.Record.Deployment,
-				c.Record.Started.Local().Format("2006-01-02 15:04"), shortDigest(c.Record.Digest), how,
-			})
+		if c.Released {
+			how = "released now"
 		}
+		rows = append(rows, []string{
+			c.Record.App, strconv.Itoa(c.Record.Sequence), c.Record.Deployment,
+			c.Record.Started.Local().Format("2006-01-02 15:04"), shortDigest(c.Record.Digest), how,
+		})
 	}
 	if len(rows) == 0 {
 		s.ui.Print("Nothing was released in workspace %q.", s.engine.Workspace)

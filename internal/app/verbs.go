@@ -74,7 +74,7 @@ var verbs = []verb{
 		run: operate((*engine.Engine).Plan),
 	},
 	{
-		use: "rollback", short: "Release an earlier deployment", changes: true,
+		use: "rollback", short: "Release an earlier deployment", recalls: true, changes: true,
 		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
 		run:   rollback,
 	},

@@ -36,7 +36,7 @@ var table = []row{
 	{"starter", nil, "it reads a repository and proposes files, and knows no project"},
 	{
 		"engine",
-		[]string{"component", "artifact", "config", "state", "diag", "secret"},
+		[]string{"component", "artifact", "config", "state", "retry", "diag", "secret"},
 		"it is tested without plugins, runner and GitHub",
 	},
 	{"ui", []string{"workflow", "component", "diag", "secret", "state"}, "it shows and does not act"},

@@ -35,6 +35,16 @@ func Reopen(raw json.RawMessage) component.Decode {
 	}
 }
 
+// Recorded returns a stage that says what [Stage.Record] wrote, whatever the
+// scope: for where the file has no such block any more. It has no place, no
+// labels and no hooks.
+func Recorded(plugin string, raw json.RawMessage) *Stage {
+	if len(raw) == 0 {
+		raw = json.RawMessage("{}")
+	}
+	return &Stage{Plugin: plugin, Body: hcl.EmptyBody(), recorded: raw}
+}
+
 // record returns what body says, by the names of its arguments and blocks,
 // without secrets. A nil target knows no types.
 func (r *reader) record(body hcl.Body, target reflect.Type) (map[string]any, hcl.Diagnostics) {

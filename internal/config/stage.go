@@ -25,6 +25,8 @@ type Stage struct {
 	vars    map[string]cty.Value
 	variant variant
 	labels  *hcl.Attribute // of the stage itself; nil when absent
+
+	recorded json.RawMessage // of [Recorded]; nil for a stage of the file
 }
 
 // context returns what expressions of s can refer to in scope. A stage sees
@@ -49,6 +51,9 @@ func (s *Stage) context(scope Scope) *hcl.EvalContext {
 // Decode returns the function that reads the body of s in scope. Secrets stay
 // marked while expressions are evaluated and are unmarked only in the result.
 func (s *Stage) Decode(scope Scope) component.Decode {
+	if s.recorded != nil {
+		return Reopen(s.recorded)
+	}
 	return func(into any) hcl.Diagnostics {
 		r := s.reader(scope)
 		return r.decode(s.Body, into)
@@ -59,6 +64,9 @@ func (s *Stage) Decode(scope Scope) component.Decode {
 // block of its platform: it takes the arguments and blocks that the target
 // knows and ignores all others.
 func (s *Stage) DecodeShared(scope Scope) component.Decode {
+	if s.recorded != nil {
+		return Reopen(s.recorded)
+	}
 	return func(into any) hcl.Diagnostics {
 		r := s.reader(scope)
 		r.lenient = true
@@ -74,9 +82,12 @@ func (s *Stage) DecodeShared(scope Scope) component.Decode {
 func (s *Stage) Check(scope Scope, into any) (complete bool, diags hcl.Diagnostics) {
 	r := s.reader(scope.WithUnknowns())
 	r.partial = true
-	if into == nil {
+	switch {
+	case into == nil:
 		diags = r.evaluateAll(s.Body)
-	} else {
+	case s.recorded != nil:
+		diags = Reopen(s.recorded)(into)
+	default:
 		diags = r.decode(s.Body, into)
 	}
 	return !r.incomplete, diags
@@ -87,6 +98,9 @@ func (s *Stage) Check(scope Scope, into any) (complete bool, diags hcl.Diagnosti
 // secret: marked ones, and arguments that into, a pointer to the configuration
 // struct, keeps as [secret.Text]. A nil into knows no types.
 func (s *Stage) Record(scope Scope, into any) (json.RawMessage, error) {
+	if s.recorded != nil {
+		return s.recorded, nil
+	}
 	recorded, diags := s.reader(scope).record(s.Body, structType(into))
 	if diags.HasErrors() {
 		return nil, fmt.Errorf("recording the use block of %s: %w", s.Plugin, diags)

@@ -3,18 +3,28 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
-	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
-// deploy runs the platform.
-func (r *run) deploy(ctx context.Context) error { return r.deployFrom(ctx, nil) }
+// deploy runs the platform. Where that fails and the block says so, what served
+// before is put back.
+func (r *run) deploy(ctx context.Context) error {
+	if !r.options.NoRelease {
+		if err := r.checkShares(ctx, r.pipeline, r.scope); err != nil {
+			return err
+		}
+	}
+	err := r.deployFrom(ctx, nil)
+	if err != nil && r.app.Deploy.Conduct.Rollback {
+		return r.undo(ctx, err)
+	}
+	return err
+}
 
 // deployFrom makes a deployment: where from is not nil by restoring its
 // content, if the platform can, else from the artifact. What earlier runs left
@@ -24,6 +34,7 @@ func (r *run) deployFrom(ctx context.Context, from *component.Target[component.D
 	op.record.Parent, op.record.Digest = r.artifactRecord, digestOf(r.artifact)
 	op.record.Deployment = r.deploymentID()
 	r.result.Deployment, r.result.Sequence = op.record.Deployment, op.record.Sequence
+	r.scope = r.scope.WithDeployment(op.record.Deployment)
 	evaluated, invalid := r.app.Deploy.Record(r.scope, r.platform.Config())
 	op.record.Config = evaluated
 
@@ -61,12 +72,13 @@ func (r *run) deployOn(ctx context.Context, op *operation, from *component.Targe
 	if err != nil {
 		return err
 	}
+	op.deadline = r.deadline(r.app.Deploy.Conduct)
 	platform, done, err := open(op, r.platform, r.app.Deploy.Decode(r.scope))
 	if err != nil {
 		return err
 	}
 	defer done()
-	limited, cancel := r.options.withTimeout(ctx)
+	limited, cancel := op.deadline.start(ctx)
 	defer cancel()
 	deployed, err := r.restoreOrDeploy(limited, platform, r.input(op, pull), from)
 	if kept := op.deployed(deployed); kept != nil {
@@ -75,12 +87,9 @@ func (r *run) deployOn(ctx context.Context, op *operation, from *component.Targe
 	if err == nil {
 		return nil
 	}
-	if errors.Is(context.Cause(limited), errTimeout) {
-		err = &diag.Problem{
-			Summary: fmt.Sprintf("The deploy did not end within %v", r.options.timeout()),
-			Detail:  "Its timeout passed. Give it more time with --timeout (the input `timeout`), or see in the last lines of the workload what it waits for.",
-			Err:     err,
-		}
+	err = op.deadline.explain(limited, stageDeploy, err)
+	if r.undoing { // the failure that is told is the one before
+		return op.locate(err)
 	}
 	r.noteLeft(op, deployed)
 	if ctx.Err() == nil { // else there is no time for it
@@ -90,7 +99,7 @@ func (r *run) deployOn(ctx context.Context, op *operation, from *component.Targe
 }
 
 // restoreOrDeploy puts back what from held, where there is a from and the
-// platform can; otherwise it deploys the artifact.
+// platform can; otherwise it deploys the artifact, with the settings of today.
 func (r *run) restoreOrDeploy(
 	ctx context.Context, platform component.AnyPlatform, in component.DeployInput, from *component.Target[component.Deployment],
 ) (component.Deployment, error) {
@@ -101,6 +110,13 @@ func (r *run) restoreOrDeploy(
 		}
 		if r.artifact == nil {
 			return nil, gone(r.app.Name, from.Sequence)
+		}
+		if err := r.settle(ctx); err != nil {
+			return nil, err
+		}
+		in.Env, in.Files = r.app.Env, r.app.Files
+		if in.Pull, err = r.repository(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return platform.Deploy(ctx, component.DeployRequest[artifact.Artifact]{Artifact: r.artifact, DeployInput: in})
@@ -115,7 +131,7 @@ func (op *operation) deployed(d component.Deployment) error {
 	}
 	r.target = op.target(d)
 	r.targetRecord = op.record.ID
-	r.scope = r.scope.WithDeploy(deployVars(r.target, d.URL()))
+	r.scope = r.scope.WithDeployment(r.target.ID).WithDeploy(deployVars(r.target, d.URL()))
 	op.record.URL = d.URL()
 	return op.keep(d)
 }

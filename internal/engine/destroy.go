@@ -13,14 +13,17 @@ import (
 
 // Destroy removes everything of the chosen apps in this workspace. It works
 // from records, so an app may be gone from the file; what is gone already is
-// no failure.
+// no failure. Apps go before those that they depend on.
 func (e *Engine) Destroy(ctx context.Context, o Options) ([]Result, error) {
 	names, err := e.recorded(ctx, o.Apps)
 	if err != nil {
 		return nil, err
 	}
-	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
+	pipelines, _ := e.inOrder(e.recall(names)) // a circle does not matter to what exists
+	slices.Reverse(pipelines)
+	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
 		r.stage = "destroy"
+		r.lookUp(ctx)
 		end := r.UI.Group(r.app.Name + ": destroy")
 		defer end()
 		if o.Deployment != "" {

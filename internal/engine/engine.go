@@ -90,5 +90,6 @@ type Engine struct {
 	// Now is the clock of records.
 	Now func() time.Time
 
-	opened opened // sources of values
+	opened     opened // sources of values
+	unanswered bool   // they could not be asked, by a verb that can do without
 }

@@ -86,12 +86,13 @@ func (h history) releases() []state.Record {
 	return found
 }
 
-// unsettled returns the newest release if it did not end well but may have
-// moved traffic: it made something, or its run died.
+// unsettled returns the newest release that may have moved traffic, if it did
+// not end well: it made something, or its run died.
 func (h history) unsettled() (state.Record, bool) {
-	if releases := h.releases(); len(releases) > 0 {
-		newest := releases[0]
-		return newest, newest.Status != state.Succeeded && (newest.Status != state.Failed || len(newest.Result) > 0)
+	for _, r := range h.releases() {
+		if r.Status != state.Failed || len(r.Result) > 0 {
+			return r, r.Status != state.Succeeded
+		}
 	}
 	return state.Record{}, false
 }

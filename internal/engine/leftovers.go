@@ -125,9 +125,8 @@ func (r *run) mark(ctx context.Context, record state.Record, status state.Status
 
 // noteLeft tells the failure what the failed operation left behind.
 func (r *run) noteLeft(op *operation, d component.Deployment) {
-	r.result.Failure = &Failure{}
 	if d != nil {
-		r.result.Failure.Left = fmt.Sprintf("deployment %d (%s), for you to look at; `prune`, or the next `up` that succeeds, removes it",
+		r.tell().Left = fmt.Sprintf("deployment %d (%s), for you to look at; `prune`, or the next `up` that succeeds, removes it",
 			op.record.Sequence, op.record.Deployment)
 	}
 }
@@ -143,10 +142,10 @@ func (r *run) noteLogs(ctx context.Context, platform component.AnyPlatform, targ
 		if err != nil {
 			return // the cause is known already; a log that cannot be read adds nothing
 		}
-		r.result.Failure.Logs = append(r.result.Failure.Logs, line)
+		r.tell().Logs = append(r.tell().Logs, line)
 	}
-	if n := len(r.result.Failure.Logs); n > lastLines {
-		r.result.Failure.Logs = r.result.Failure.Logs[n-lastLines:]
+	if n := len(r.tell().Logs); n > lastLines {
+		r.tell().Logs = r.tell().Logs[n-lastLines:]
 	}
 }
 

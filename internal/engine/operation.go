@@ -33,6 +33,11 @@ type run struct {
 
 	knowsHistory bool // it was read, and may be empty
 
+	atOnce    bool // a release is not done in steps: users wait for it
+	moved     bool // the release may have moved traffic
+	givenBack bool // it did, and gave all of it back
+	undoing   bool // what is done now undoes a failure
+
 	artifact       artifact.Artifact // what the last of build and push made
 	artifactRecord string            // ID of its record
 	target         component.Target[component.Deployment]
@@ -46,6 +51,8 @@ type operation struct {
 	hooked *config.Stage // whose hooks run; nil where the file has none
 	plugin component.Plugin
 	record state.Record
+
+	deadline *deadline // of the plugin's work; nil for none
 }
 
 // step is an operation, or one of the layers around it.
@@ -63,6 +70,10 @@ func (r *run) begin(name string, stage *config.Stage) *operation {
 	if stage != nil && stage.Plugin != "" {
 		labels = stage.Labels
 	}
+	message := ""
+	if r.undoing {
+		message = "put back after a failure"
+	}
 	return &operation{run: r, stage: stage, hooked: stage, plugin: r.plugins[name], record: state.Record{
 		Schema:    state.Schema,
 		ID:        state.NewID(r.Now()),
@@ -74,6 +85,7 @@ func (r *run) begin(name string, stage *config.Stage) *operation {
 		Labels:    labels,
 		Plugin:    r.plugins[name].Name,
 		Sequence:  r.history.next(name),
+		Message:   message,
 		Origin:    r.Origin,
 	}}
 }
@@ -177,15 +189,15 @@ func (op *operation) save(ctx context.Context) error {
 }
 
 // report tells people outside the job; that they could not be told is a
-// warning.
-func (e *Engine) report(ctx context.Context, r state.Record) {
-	if e.Reporter == nil {
+// warning. To them a failure stays one, also when it is undone.
+func (r *run) report(ctx context.Context, record state.Record) {
+	if r.Reporter == nil || r.undoing {
 		return
 	}
-	if err := e.Reporter.Report(ctx, r); err != nil {
-		e.UI.Diagnostics(hcl.Diagnostics{{
+	if err := r.Reporter.Report(ctx, record); err != nil {
+		r.UI.Diagnostics(hcl.Diagnostics{{
 			Severity: hcl.DiagWarning,
-			Summary:  fmt.Sprintf("The %s of %q could not be reported", r.Operation, r.App),
+			Summary:  fmt.Sprintf("The %s of %q could not be reported", record.Operation, record.App),
 			Detail:   err.Error(),
 		}})
 	}
@@ -226,6 +238,9 @@ func open[T any](op *operation, spec opener[T], decode component.Decode) (opened
 	host, done, err := op.run.Host(op.run.app, op.plugin)
 	if err != nil {
 		return opened, nil, err
+	}
+	if op.deadline != nil {
+		op.deadline.Progress, host.Progress = host.Progress, op.deadline
 	}
 	opened, diags, err := spec.Open(host, decode)
 	if diags.HasErrors() {

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/state"
 )
 
 // Options are a verb's arguments. Zero values are the defaults; each verb
@@ -21,19 +24,15 @@ type Options struct {
 	NoRelease  bool          // leave traffic where it is
 	NoPrune    bool          // keep every old deployment
 	Retain     int           // old deployments to keep beside the released one; negative for the default
-	Timeout    time.Duration // ends a deploy; 0 for the default
+	Timeout    time.Duration // ends a deploy, and a release; 0 for what the file says, or else the default
 	LockWait   time.Duration // how long to wait for the app's lock; 0 for the default
 }
 
 // The defaults of the options.
 const (
-	defaultTimeout  = time.Hour
 	defaultLockWait = 15 * time.Minute
 	defaultRetain   = 1
 )
-
-// errTimeout is the cause of a context that ran into Options.Timeout.
-var errTimeout = errors.New("the timeout passed")
 
 func (o Options) retain() int {
 	if o.Retain < 0 {
@@ -42,25 +41,33 @@ func (o Options) retain() int {
 	return o.Retain
 }
 
-// timeout is how long one deploy may take.
-func (o Options) timeout() time.Duration { return cmp.Or(o.Timeout, defaultTimeout) }
-
-// withTimeout bounds one deploy.
-func (o Options) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, o.timeout(), errTimeout)
-}
-
 // each runs work on every pipeline in turn, under the app's lock, and goes on
-// after a failure of one app. It stops when ctx ends.
+// after a failure of one app, but for those that depend on it. It stops when
+// ctx ends.
 func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, work func(context.Context, *run) error) ([]Result, error) {
 	var results []Result
 	for _, p := range pipelines {
 		if ctx.Err() != nil {
 			break
 		}
+		if failed, ok := failedBefore(p, results); ok {
+			e.UI.Print("App %q is skipped: it depends on %q, which failed.", p.app.Name, failed)
+			results = append(results, Result{App: p.app.Name, Workspace: p.app.Workspace, Outcome: Skipped})
+			continue
+		}
 		results = append(results, e.one(ctx, p, o, work))
 	}
 	return results, errors.Join(errorOf(results), context.Cause(ctx))
+}
+
+// failedBefore returns the first app that failed and that p depends on.
+func failedBefore(p *pipeline, results []Result) (app string, ok bool) {
+	for _, r := range results {
+		if r.Failure != nil && slices.Contains(p.after, r.App) {
+			return r.App, true
+		}
+	}
+	return "", false
 }
 
 func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(context.Context, *run) error) Result {
@@ -105,27 +112,21 @@ func (e *Engine) locked(ctx context.Context, app string, o Options, fn func(cont
 	return fn(ctx)
 }
 
+// tell returns what will be told of the run's failure, for a stage to say what
+// it alone knows.
+func (r *run) tell() *Failure {
+	if r.result.Failure == nil {
+		r.result.Failure = &Failure{}
+	}
+	return r.result.Failure
+}
+
 // failure tells err to people: the cause, what serves users now, what was left
 // behind, and the next step.
 func (r *run) failure(ctx context.Context, err error) *Failure {
-	f := r.result.Failure // what the failing stage knows already
-	if f == nil {
-		f = &Failure{}
-	}
+	f := r.tell()
 	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, Unique(diagnose(err))
-	if released, ok := r.history.released(); ok {
-		f.Serving = fmt.Sprintf("release %d, of deployment %s", released.Sequence, released.Deployment)
-		if released.URL != "" {
-			f.Serving += ", at " + released.URL
-		}
-		if cut, ok := r.history.unsettled(); ok {
-			f.Serving = fmt.Sprintf("release %d, of deployment %s, or else %s", cut.Sequence, cut.Deployment, f.Serving)
-		}
-	} else if cut, ok := r.history.unsettled(); ok {
-		f.Serving = fmt.Sprintf("perhaps release %d, of deployment %s", cut.Sequence, cut.Deployment)
-	} else if r.knowsHistory {
-		f.Serving = "nothing, for nothing is released in this workspace"
-	}
+	f.Serving = cmp.Or(f.Serving, r.serves())
 	if ctx.Err() != nil {
 		f.Diags = hcl.Diagnostics{{
 			Severity: hcl.DiagError, Summary: "Interrupted", Detail: fmt.Sprintf("The run was cancelled during %s of app %q.", f.Stage, f.App),
@@ -133,6 +134,32 @@ func (r *run) failure(ctx context.Context, err error) *Failure {
 		f.Left, f.Next = "", "run it again; `up` adopts or removes what this run left"
 	}
 	return f
+}
+
+// serves says what serves users now, as far as records tell.
+func (r *run) serves() string {
+	released, ok := r.history.released()
+	cut, unsettled := r.history.unsettled()
+	switch {
+	case ok && unsettled:
+		return fmt.Sprintf("release %d, of deployment %s, or else %s", cut.Sequence, cut.Deployment, servedBy(released))
+	case ok:
+		return servedBy(released)
+	case unsettled:
+		return fmt.Sprintf("perhaps release %d, of deployment %s", cut.Sequence, cut.Deployment)
+	case r.knowsHistory:
+		return "nothing, for nothing is released in this workspace"
+	}
+	return ""
+}
+
+// servedBy names a release, and where users reach it.
+func servedBy(released state.Record) string {
+	text := fmt.Sprintf("release %d, of deployment %s", released.Sequence, released.Deployment)
+	if released.URL != "" {
+		text += ", at " + released.URL
+	}
+	return text
 }
 
 // showFailure prints a failure, its cause first.

@@ -114,6 +114,7 @@ func (r *run) planPush(ctx context.Context) error {
 func (r *run) planDeploy(ctx context.Context) error {
 	op := r.begin(stageDeploy, r.app.Deploy)
 	op.record.Deployment = newDeploymentID(r.app.Name)
+	r.scope = r.scope.WithDeployment(op.record.Deployment)
 	platform, done, err := open(op, r.platform, r.app.Deploy.Decode(r.scope))
 	if err != nil {
 		return err
@@ -135,8 +136,11 @@ func (r *run) planRelease(ctx context.Context) error {
 		return nil
 	}
 	op := r.begin(stageRelease, r.app.Release)
+	if err := r.checkShares(ctx, r.pipeline, r.scope); err != nil {
+		return err
+	}
 	var decode component.Decode
-	op.stage, decode = r.releaserConfig()
+	op.stage, decode = r.releaserConfig(r.scope)
 	if complete, _ := op.stage.Check(r.scope, r.releaser.Config()); !complete && !r.shared {
 		return nil
 	}

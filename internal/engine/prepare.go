@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,6 +40,14 @@ type pipeline struct {
 	// shared says that the releaser is the platform's default one and takes
 	// its configuration from the platform's block.
 	shared bool
+	// fromRecord is the block of a record, where the releaser is configured by
+	// that and not by the file.
+	fromRecord *config.Stage
+
+	after []string // apps that come before this one
+
+	missing  bool            // the file has no such app: it is only recorded
+	problems hcl.Diagnostics // of the app, where they do not stop the verb
 }
 
 // names returns the apps to work on, in the order of the file: the chosen
@@ -59,7 +68,8 @@ func (e *Engine) names(chosen []string) ([]string, error) {
 
 // prepare finds the components of each named app and checks, for the stages
 // that are needed, all that can be checked before anything runs. It returns
-// every problem at once, as an [InvalidError].
+// every problem at once, as an [InvalidError]; and the apps in the order in
+// which they run.
 func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) {
 	var (
 		pipelines []*pipeline
@@ -76,6 +86,8 @@ func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) 
 		diags = append(diags, e.check(p, stages)...)
 		pipelines = append(pipelines, p)
 	}
+	pipelines, circles := e.inOrder(pipelines)
+	diags = append(diags, circles...)
 	diags = Unique(append(diags, e.checkSources(e.requests(names, stages))...))
 	if diags.HasErrors() {
 		return nil, &InvalidError{diags}
@@ -90,13 +102,18 @@ func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) 
 // and, where there were such, prepares them with these.
 func (e *Engine) resolved(ctx context.Context, names []string, stages ...string) ([]*pipeline, error) {
 	pipelines, err := e.prepare(names, stages...)
-	if err != nil || len(e.requests(names, stages)) == 0 {
+	if err == nil && len(e.requests(names, stages)) > 0 {
+		if err = e.resolve(ctx, names, stages...); err == nil {
+			pipelines, err = e.prepare(names, stages...)
+		}
+	}
+	if err != nil || !slices.Contains(stages, stageRelease) {
 		return pipelines, err
 	}
-	if err := e.resolve(ctx, names, stages...); err != nil {
-		return nil, err
+	for _, p := range pipelines {
+		err = errors.Join(err, e.checkShares(ctx, p, e.Scope))
 	}
-	return e.prepare(names, stages...)
+	return pipelines, err
 }
 
 // findComponents looks up what each stage's use block names.
@@ -187,6 +204,9 @@ func (e *Engine) check(p *pipeline, stages []string) hcl.Diagnostics {
 			diags = append(diags, checkStage(e, p, name, p.app.Deploy, p.platform)...)
 		case name == stageRelease && p.app.Release != nil && p.app.Release.Plugin == "":
 			diags = append(diags, e.checkHooks(p.app.Release)...)
+			if p.releaser == nil && len(p.app.Release.Conduct.Canary) > 1 {
+				diags = append(diags, p.weightless()...)
+			}
 		case name == stageRelease && p.releaser != nil && !p.shared:
 			diags = append(diags, checkStage(e, p, name, p.app.Release, p.releaser)...)
 		}

@@ -16,6 +16,7 @@ func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
 	}
 	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
 		r.stage = "prune"
+		r.lookUp(ctx)
 		if _, err := r.leftovers(ctx, ""); err != nil {
 			return err
 		}
@@ -30,6 +31,7 @@ func (r *run) pruneAfter(ctx context.Context) error {
 	}
 	end := r.UI.Group(r.app.Name + ": prune")
 	defer end()
+	r.lookUp(ctx)
 	return r.prune(ctx)
 }
 

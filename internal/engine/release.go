@@ -11,9 +11,20 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
-// release gives the target the traffic. Where the app has no releaser, the
-// record alone says what is released.
+// release gives the target the traffic. Where that fails and the block says so,
+// what served before is put back.
 func (r *run) release(ctx context.Context) error {
+	r.moved, r.givenBack = false, false
+	err := r.releaseTarget(ctx)
+	if err == nil || r.givenBack || r.undoing || !conduct(r.app.Release).Rollback {
+		return err
+	}
+	return r.undo(ctx, err)
+}
+
+// releaseTarget is one release. Where the app has no releaser, the record alone
+// says what is released.
+func (r *run) releaseTarget(ctx context.Context) error {
 	op := r.begin(stageRelease, r.app.Release)
 	op.record.Parent, op.record.Deployment = r.targetRecord, r.target.ID
 	op.record.Digest = digestOf(r.artifact)
@@ -21,13 +32,14 @@ func (r *run) release(ctx context.Context) error {
 		op.plugin = r.plugins[stageDeploy]
 		op.record.Plugin = op.plugin.Name
 	}
+	op.deadline = r.deadline(conduct(r.app.Release))
 	return r.perform(ctx, op, func(ctx context.Context, op *operation) error {
 		defer r.sum(op)
 		if r.releaser == nil {
 			op.record.URL = deploymentURL(r.target.Deployment)
 			return nil
 		}
-		stage, decode := r.releaserConfig()
+		stage, decode := r.releaserConfig(r.scope)
 		op.stage = stage // where problems point; hooks stay those of the release block
 		raw, err := stage.Record(r.scope, r.releaser.Config())
 		if err != nil {
@@ -39,23 +51,47 @@ func (r *run) release(ctx context.Context) error {
 			return err
 		}
 		defer done()
-		released, err := releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: 100})
+		released, err := r.move(ctx, op, releaser)
 		if released != nil {
 			op.record.URL = released.URL()
-			err = errors.Join(op.locate(err), op.keep(released))
-			return err
+			return errors.Join(op.locate(err), op.keep(released))
 		}
 		return op.locate(err)
 	})
 }
 
-// releaserConfig returns the block that configures the releaser: its own, or
-// the platform's for a default one.
-func (r *run) releaserConfig() (*config.Stage, component.Decode) {
-	if r.shared {
-		return r.app.Deploy, r.app.Deploy.DecodeShared(r.scope)
+// move moves traffic to the target: all at once, or in steps. What it returns
+// beside an error is a release that may have traffic.
+func (r *run) move(ctx context.Context, op *operation, releaser component.AnyReleaser) (component.Release, error) {
+	steps, done, err := r.canary(ctx, op, releaser)
+	if err != nil {
+		return nil, err
 	}
-	return r.app.Release, r.app.Release.Decode(r.scope)
+	defer done()
+	limited, cancel := op.deadline.start(ctx)
+	defer cancel()
+	if steps == nil {
+		r.moved = true
+		released, err := releaser.Release(limited, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: 100})
+		return released, op.deadline.explain(limited, stageRelease, err)
+	}
+	released, err := steps.run(limited)
+	if err != nil {
+		return steps.giveBack(ctx, released, op.deadline.explain(limited, stageRelease, err))
+	}
+	return released, nil
+}
+
+// releaserConfig returns the block that configures the releaser: its own, the
+// platform's for a default one, or that of a record.
+func (p *pipeline) releaserConfig(scope config.Scope) (*config.Stage, component.Decode) {
+	switch {
+	case p.fromRecord != nil:
+		return p.fromRecord, p.fromRecord.Decode(scope)
+	case p.shared:
+		return p.app.Deploy, p.app.Deploy.DecodeShared(scope)
+	}
+	return p.app.Release, p.app.Release.Decode(scope)
 }
 
 // sum puts what users care about into the result.
@@ -144,7 +180,7 @@ func (r *run) takeArtifact(record state.Record) error {
 
 // chooseDeployment takes the deployment that the options name, or else the
 // newest one that succeeded.
-func (r *run) chooseDeployment(context.Context) error {
+func (r *run) chooseDeployment(ctx context.Context) error {
 	live := history(r.history.deployments())
 	if ref := r.options.Deployment; ref != "" {
 		record, ok := live.find(stageDeploy, ref)
@@ -152,14 +188,25 @@ func (r *run) chooseDeployment(context.Context) error {
 			return invalid(fmt.Sprintf("No deployment %q to release", ref), fmt.Sprintf(
 				"App %q has no deployment with that sequence or ID which succeeded and still exists. `status` shows what there is; `rollback` brings a destroyed one back.", r.app.Name))
 		}
-		return r.takeDeployment(record)
+		return r.resume(ctx, record)
 	}
 	record, ok := live.latest(stageDeploy, state.Succeeded)
 	if !ok {
 		return invalid(fmt.Sprintf("App %q has no deployment to release", r.app.Name),
 			"No deployment in this workspace has succeeded yet. Run `deploy` first, or `up`, which does it all.")
 	}
-	return r.takeDeployment(record)
+	return r.resume(ctx, record)
+}
+
+// resume continues from a recorded deployment with the file's releaser.
+func (r *run) resume(ctx context.Context, record state.Record) error {
+	if err := r.ready(true); err != nil {
+		return err
+	}
+	if err := r.takeDeployment(record); err != nil {
+		return err
+	}
+	return r.equip(ctx, record, true)
 }
 
 // takeDeployment continues from a recorded deployment and its artifact.
@@ -174,6 +221,6 @@ func (r *run) takeDeployment(record state.Record) error {
 		}
 	}
 	r.target, r.targetRecord = target, record.ID
-	r.scope = r.scope.WithDeploy(deployVars(target, record.URL))
+	r.scope = r.scope.WithDeployment(target.ID).WithDeploy(deployVars(target, record.URL))
 	return nil
 }

@@ -16,22 +16,30 @@ var errNoPlugin = errors.New("this version has no such plugin")
 // load reads a recorded deployment.
 func (r *run) load(record state.Record) (component.Target[component.Deployment], error) {
 	target := component.Target[component.Deployment]{App: r.app.App, ID: record.Deployment, Sequence: record.Sequence}
-	plugin, ok := r.Plugins[record.Plugin]
-	if !ok || plugin.Platform == nil {
-		return target, fmt.Errorf("opening platform %q of deployment %s: %w", record.Plugin, record.Deployment, errNoPlugin)
+	plugin, err := r.platformPlugin(record)
+	if err != nil {
+		return target, err
 	}
-	var err error
 	target.Deployment, err = plugin.Platform.Load(record.Result)
 	return target, err
 }
 
-// platform opens the platform that made a recorded deployment, with the file's
+// platformPlugin returns the plugin that made a recorded deployment.
+func (r *run) platformPlugin(record state.Record) (component.Plugin, error) {
+	plugin, ok := r.Plugins[record.Plugin]
+	if !ok || plugin.Platform == nil {
+		return plugin, fmt.Errorf("opening platform %q of deployment %s: %w", record.Plugin, record.Deployment, errNoPlugin)
+	}
+	return plugin, nil
+}
+
+// platformOf opens the platform that made a recorded deployment, with the file's
 // block as it is now (for its credentials) or, where the app or the block is
 // gone or does not decode, with the recorded one.
 func (r *run) platformOf(record state.Record) (component.AnyPlatform, func(), error) {
-	plugin, ok := r.Plugins[record.Plugin]
-	if !ok || plugin.Platform == nil {
-		return nil, nil, fmt.Errorf("opening platform %q: %w", record.Plugin, errNoPlugin)
+	plugin, err := r.platformPlugin(record)
+	if err != nil {
+		return nil, nil, err
 	}
 	op := &operation{run: r, plugin: plugin}
 	if stage := r.app.Deploy; stage != nil && stage.Plugin == record.Plugin {
@@ -50,7 +58,7 @@ func (r *run) releaserOf(record state.Record) (component.AnyReleaser, func(), er
 	}
 	op := &operation{run: r, plugin: plugin}
 	if r.releaser != nil && r.plugins[stageRelease].Name == record.Plugin {
-		_, decode := r.releaserConfig()
+		_, decode := r.releaserConfig(r.scopeOfRelease(record))
 		if releaser, done, err := open(op, plugin.Releaser, decode); err == nil {
 			return releaser, done, nil
 		}
@@ -60,33 +68,27 @@ func (r *run) releaserOf(record state.Record) (component.AnyReleaser, func(), er
 
 // scopeOf returns what the block of a recorded deployment could refer to.
 func (r *run) scopeOf(record state.Record) config.Scope {
+	scope := r.scope.WithDeployment(record.Deployment)
 	parent, ok := r.history.parent(record)
 	if !ok || len(parent.Result) == 0 {
-		return r.scope
+		return scope
 	}
 	made, err := artifact.Decode(parent.Result)
 	if err != nil {
-		return r.scope // the block may not need it; if it does, decoding says so
+		return scope // the block may not need it; if it does, decoding says so
 	}
-	return r.scope.WithArtifact(r.absolute(made).Vars())
+	return scope.WithArtifact(r.absolute(made).Vars())
 }
 
-// recall returns pipelines for verbs that work from records: the apps of the
-// file, and those that are only recorded. Problems of the file do not matter
-// to them.
-func (e *Engine) recall(names []string) []*pipeline {
-	var pipelines []*pipeline
-	for _, name := range names {
-		app, diags := e.Project.App(name, e.Scope)
-		p := &pipeline{app: app, plugins: map[string]component.Plugin{}}
-		if app == nil || diags.HasErrors() {
-			p.app = &config.App{App: component.App{
-				Project: e.Project.Name(), Name: name, Workspace: e.Workspace, Path: e.Project.Dir(),
-			}}
-		} else {
-			_ = e.findComponents(p) // what is not found is opened from the record
-		}
-		pipelines = append(pipelines, p)
+// scopeOfRelease returns what the block of a recorded release could refer to.
+func (r *run) scopeOfRelease(record state.Record) config.Scope {
+	deployed, ok := r.history.find(stageDeploy, record.Deployment)
+	if !ok {
+		return r.scope
 	}
-	return pipelines
+	target, err := r.load(deployed)
+	if err != nil {
+		return r.scope // as above
+	}
+	return r.scopeOf(deployed).WithDeploy(deployVars(target, deployed.URL))
 }

@@ -2,37 +2,77 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
 // Rollback releases an earlier deployment: the one that o names, or else that
 // of the release before the current one. A deployment that is gone is made
 // again from its recorded artifact; one whose object was updated in place is
-// restored.
+// restored. It needs only what it goes back with: an app, or its blocks, may be
+// gone from the file, and no source is asked for what is not used.
 func (e *Engine) Rollback(ctx context.Context, o Options) ([]Result, error) {
-	names, err := e.names(o.Apps)
-	if err != nil {
-		return nil, err
-	}
-	pipelines, err := e.resolved(ctx, names, stageDeploy, stageRelease, config.Settings)
+	pipelines, err := e.recalled(ctx, o.Apps)
 	if err != nil {
 		return nil, err
 	}
 	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
-		r.stage = "rollback"
+		r.stage, r.atOnce = "rollback", true
 		record, err := r.rollbackTarget()
 		if err != nil {
 			return err
 		}
-		if err := r.bringBack(ctx, record); err != nil {
+		if err := r.ready(false); err != nil {
 			return err
 		}
-		r.stage = stageRelease
-		return r.release(ctx)
+		return r.goBack(ctx, record)
 	})
+}
+
+// goBack makes a recorded deployment serve again.
+func (r *run) goBack(ctx context.Context, record state.Record) error {
+	if err := r.bringBack(ctx, record); err != nil {
+		return err
+	}
+	r.stage = stageRelease
+	if err := r.equip(ctx, record, false); err != nil {
+		return err
+	}
+	return r.release(ctx)
+}
+
+// undo makes what was released before serve again, after a stage failed with
+// cause, unless it still does. The failure stays one. There is no time for it
+// where ctx has ended.
+func (r *run) undo(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		return cause
+	}
+	released, ok := r.history.released()
+	if !ok {
+		r.UI.Print("Nothing is put back: nothing was released before.")
+		return cause
+	}
+	record, ok := r.history.find(stageDeploy, released.Deployment)
+	if ok && !r.moved && r.current(record) {
+		r.UI.Print("Nothing is put back: users are served by deployment %s as before.", released.Deployment)
+		return cause
+	}
+	stage, replaced := r.stage, !r.current(record)
+	r.undoing, r.atOnce = true, true
+	err := r.goBack(ctx, record)
+	r.stage = stage
+	if err != nil {
+		r.tell().Next = "mend the cause and run `rollback`"
+		return errors.Join(cause, fmt.Errorf("putting deployment %s back: %w", released.Deployment, err))
+	}
+	r.UI.Print("Deployment %s, which was released before, is put back.", released.Deployment)
+	if replaced {
+		r.tell().Left = "" // its object is the one that serves
+	}
+	return cause
 }
 
 // RollbackCandidate is a deployment that [Engine.Rollback] could release.
@@ -42,17 +82,23 @@ type RollbackCandidate struct {
 	Exists   bool         // it need not be deployed again
 }
 
-// RollbackCandidates returns the deployments of an app that were released
-// before, newest first.
-func (e *Engine) RollbackCandidates(ctx context.Context, app string) ([]RollbackCandidate, error) {
-	h, err := e.history(ctx, app)
+// RollbackCandidates returns the deployments of the chosen apps that were
+// released before, the latest release of each app first. By default these are
+// all apps, also those that are gone from the file.
+func (e *Engine) RollbackCandidates(ctx context.Context, o Options) ([]RollbackCandidate, error) {
+	names, err := e.recorded(ctx, o.Apps)
 	if err != nil {
 		return nil, err
 	}
 	var candidates []RollbackCandidate
-	for i, record := range h.releasedOnce() {
-		exists := record.Status == state.Succeeded
-		candidates = append(candidates, RollbackCandidate{record, i == 0, exists})
+	for _, name := range names {
+		h, err := e.history(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		for i, record := range h.releasedOnce() {
+			candidates = append(candidates, RollbackCandidate{record, i == 0, record.Status == state.Succeeded})
+		}
 	}
 	return candidates, nil
 }
@@ -108,6 +154,9 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 		}
 	}
 	r.stage = stageDeploy
+	if err := r.equipDeploy(ctx, record); err != nil {
+		return err
+	}
 	if record.Status == state.Succeeded {
 		from, err := r.load(record)
 		if err != nil {
@@ -118,7 +167,10 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 	if r.artifact == nil {
 		return gone(r.app.Name, record.Sequence)
 	}
-	return r.deploy(ctx)
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	return r.deployFrom(ctx, nil)
 }
 
 // gone explains why a deployment cannot be made again.

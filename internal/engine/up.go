@@ -46,9 +46,15 @@ func (e *Engine) Deploy(ctx context.Context, o Options) ([]Result, error) {
 }
 
 // Release releases the newest deployment of the workspace, or the one that o
-// names, and prunes unless told not to.
+// names, and prunes unless told not to. Of the file it needs the releaser's
+// block alone, and where that is gone the records say how it was.
 func (e *Engine) Release(ctx context.Context, o Options) ([]Result, error) {
-	return e.through(ctx, o, append([]stage{{"deployment", (*run).chooseDeployment}}, up[3:]...))
+	pipelines, err := e.recalled(ctx, o.Apps)
+	if err != nil {
+		return nil, err
+	}
+	stages := append([]stage{{"deployment", (*run).chooseDeployment}}, up[3:]...)
+	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error { return r.pass(ctx, stages) })
 }
 
 // through checks the chosen apps and runs stages, in order, for each.
@@ -61,15 +67,18 @@ func (e *Engine) through(ctx context.Context, o Options, stages []stage) ([]Resu
 	if err != nil {
 		return nil, err
 	}
-	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
-		for _, s := range stages {
-			r.stage = s.name
-			if err := s.run(r, ctx); err != nil {
-				return err
-			}
+	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error { return r.pass(ctx, stages) })
+}
+
+// pass runs stages in order, up to the first that fails.
+func (r *run) pass(ctx context.Context, stages []stage) error {
+	for _, s := range stages {
+		r.stage = s.name
+		if err := s.run(r, ctx); err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // needs returns the stages of the file that stages of a pipeline read: a

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,30 @@ func TestRollbackWithNothingToGoBackTo(t *testing.T) {
 	_, err := w.engine(t, file).Rollback(t.Context(), defaults)
 	if _, ok := errors.AsType[*engine.InvalidError](err); !ok {
 		t.Errorf("Rollback = %v, want an invalid call", err)
+	}
+}
+
+func TestRollbackCandidatesOfAnAppThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 3 {
+		mustUp(t, w)
+	}
+	candidates, err := w.engine(t, "project = \"shop\"\n").RollbackCandidates(t.Context(), engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range candidates {
+		got = append(got, fmt.Sprintf("%s %d released:%t exists:%t", c.Record.App, c.Record.Sequence, c.Released, c.Exists))
+	}
+	want := []string{"web 3 released:true exists:true", "web 2 released:false exists:true", "web 1 released:false exists:false"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("candidates (-want +got):\n%s", diff)
+	}
+	_, err = w.engine(t, file).RollbackCandidates(t.Context(), engine.Options{Apps: []string{"wbe"}})
+	if err == nil || !strings.Contains(err.Error(), `Did you mean "web"?`) {
+		t.Errorf("candidates of an unknown app: %v, want the name that was meant", err)
 	}
 }
 

@@ -38,6 +38,7 @@ func (e *Engine) Status(ctx context.Context, o Options) ([]Standing, error) {
 		if r.history, err = e.history(ctx, p.app.Name); err != nil {
 			return nil, err
 		}
+		r.lookUp(ctx)
 		released, _ := r.history.released()
 		for _, record := range r.history.deployments() {
 			s := Standing{App: p.app.Name, Record: record, URL: record.URL, Released: record.Deployment == released.Deployment}
@@ -129,6 +130,7 @@ func (r *run) watch(
 	if r.history, err = r.Engine.history(ctx, r.app.Name); err != nil {
 		return err
 	}
+	r.lookUp(ctx)
 	record, err := r.watched()
 	if err != nil {
 		return err

@@ -51,12 +51,17 @@ type world struct {
 	traffic  string // the deployment that has it
 	content  string // of the next build
 	inPlace  bool   // deployments share one object
+	weights  bool   // traffic can be shared
+	health   func() (component.Health, error)
 	fail     func(call string) error
 	ended    bool // what Ended answers
 	run      int64
 	place    string // the workspace; "" is default
 	clock    time.Time
 	printed  []string
+	steps    []string // titles
+	opened   []string // platforms and releasers, with their configuration
+	told     string   // the deployment's ID, by the configuration
 	problems hcl.Diagnostics
 	plans    []component.Plan
 }
@@ -191,7 +196,11 @@ func (p platform) Deploy(ctx context.Context, req component.DeployRequest[artifa
 	p.w.mu.Lock()
 	p.w.live[req.ID] = true
 	p.w.mu.Unlock()
-	err := p.w.call(fmt.Sprintf("deploy %s", req.Artifact.Digest))
+	call := "deploy " + req.Artifact.Digest
+	if password, ok := req.Env["PASSWORD"]; ok {
+		call += " with " + password.Text.Reveal()
+	}
+	err := p.w.call(call)
 	return deployment{req.ID, p.w.inPlace}, errors.Join(err, ctx.Err())
 }
 
@@ -208,6 +217,9 @@ func (p platform) Restore(_ context.Context, req component.RestoreRequest[deploy
 }
 
 func (p platform) Status(_ context.Context, t component.Target[deployment]) (component.Health, error) {
+	if p.w.health != nil {
+		return p.w.health()
+	}
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
 	if p.w.live[t.ID] {
@@ -247,12 +259,30 @@ func (r release) URL() string { return "http://web" }
 
 type releaser struct{ w *world }
 
-func (r releaser) Plan(context.Context, component.ReleaseRequest[deployment]) (component.Plan, error) {
+func (r releaser) Plan(_ context.Context, req component.ReleaseRequest[deployment]) (component.Plan, error) {
+	if req.Percent < 100 {
+		return component.Plan{}, r.partly()
+	}
 	return component.Plan{Changes: []component.Change{{Action: component.Update, Subject: "traffic"}}}, r.w.call("plan release")
 }
 
-func (r releaser) Release(_ context.Context, req component.ReleaseRequest[deployment]) (release, error) {
-	if err := r.w.call(fmt.Sprintf("release %d", req.Target.Sequence)); err != nil {
+// partly says whether traffic can be shared.
+func (r releaser) partly() error {
+	if r.w.weights {
+		return nil
+	}
+	return errors.ErrUnsupported
+}
+
+func (r releaser) Release(ctx context.Context, req component.ReleaseRequest[deployment]) (release, error) {
+	call := fmt.Sprintf("release %d", req.Target.Sequence)
+	if req.Percent < 100 {
+		if err := r.partly(); err != nil {
+			return release{}, err
+		}
+		call += fmt.Sprintf(" at %d", req.Percent)
+	}
+	if err := errors.Join(r.w.call(call), ctx.Err()); err != nil {
 		return release{}, err
 	}
 	r.w.mu.Lock()
@@ -284,7 +314,10 @@ func (w *world) Print(format string, args ...any) {
 func (w *world) Plan(_ string, p component.Plan) { w.plans = append(w.plans, p) }
 func (w *world) Summary(string)                  {}
 
-func (w *world) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
+func (w *world) Step(ctx context.Context, title string, fn func(context.Context, component.Step) error) error {
+	w.mu.Lock()
+	w.steps = append(w.steps, title)
+	w.mu.Unlock()
 	return fn(ctx, silent{})
 }
 

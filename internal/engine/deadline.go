@@ -1,0 +1,168 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/diag"
+)
+
+// How long a deploy or a release may take where nobody says it. Who says it has
+// a reason to wait, so that then only the whole time counts.
+const (
+	defaultTimeout  = time.Hour
+	defaultPatience = 10 * time.Minute // without progress
+)
+
+// The causes of a context that ran into a deadline.
+var (
+	errTimeout = errors.New("the timeout passed")
+	errStalled = errors.New("there was no progress")
+)
+
+// deadline ends an operation of a plugin that takes too long in all, or that
+// shows no progress for too long. It is the progress that the plugin is given.
+type deadline struct {
+	component.Progress // of the host
+	limit              time.Duration
+	patience           time.Duration // 0 for any
+
+	mu    sync.Mutex
+	idle  *time.Timer // nil before the operation, and where patience is not limited
+	shown string      // the latest progress
+}
+
+// deadline returns the one for a stage: what the call says counts before what
+// the stage's block says. The pauses of a canary release come on top.
+func (r *run) deadline(c config.Conduct) *deadline {
+	d := &deadline{limit: cmp.Or(r.options.Timeout, c.Timeout)}
+	if d.limit == 0 {
+		d.limit, d.patience = defaultTimeout, defaultPatience
+	}
+	if pauses := len(c.Canary) - 1; pauses > 0 {
+		d.limit += time.Duration(pauses) * pauseOf(c)
+	}
+	return d
+}
+
+// start bounds ctx. Its end is a cause that [deadline.explain] knows.
+func (d *deadline) start(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.limit, errTimeout)
+	if d.patience == 0 {
+		return ctx, cancel
+	}
+	ctx, stall := context.WithCancelCause(ctx) // ends with its parent
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.idle = time.AfterFunc(d.patience, func() { stall(errStalled) })
+	return ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.idle.Stop()
+		d.idle = nil
+		cancel()
+	}
+}
+
+// explain makes err, of a call with the context that start returned, one that
+// says that the time was over, if it was. What is the stage.
+func (d *deadline) explain(ctx context.Context, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	remedy := fmt.Sprintf("Give it more time with \"timeout\" in the %s block, or with --timeout (the input `timeout`)", what)
+	if what == stageDeploy {
+		remedy += ", or see in the last lines of the workload what it waits for"
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTimeout):
+		return &diag.Problem{
+			Summary: fmt.Sprintf("The %s did not end within %s", what, short(d.limit)),
+			Detail:  "Its timeout passed. " + remedy + ".",
+			Err:     err,
+		}
+	case errors.Is(cause, errStalled):
+		return &diag.Problem{
+			Summary: fmt.Sprintf("The %s made no progress for %s", what, short(d.patience)),
+			Detail:  fmt.Sprintf("%s. %s.", d.lastSeen(), remedy),
+			Err:     err,
+		}
+	}
+	return err
+}
+
+// lastSeen is the latest progress in a sentence.
+func (d *deadline) lastSeen() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shown == "" {
+		return "It showed nothing at all"
+	}
+	return fmt.Sprintf("The last that it showed was %q", d.shown)
+}
+
+// note takes down progress.
+func (d *deadline) note(progress string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shown = progress
+	if d.idle != nil {
+		d.idle.Reset(d.patience)
+	}
+}
+
+// Step implements [component.Progress].
+func (d *deadline) Step(ctx context.Context, title string, fn func(context.Context, component.Step) error) error {
+	d.note(title)
+	defer d.note(title)
+	return d.Progress.Step(ctx, title, func(ctx context.Context, s component.Step) error {
+		return fn(ctx, timedStep{s, d, title})
+	})
+}
+
+// timedStep is a step whose every sign of life is progress.
+type timedStep struct {
+	component.Step
+	deadline *deadline
+	title    string
+}
+
+// Update implements [component.Step].
+func (s timedStep) Update(format string, args ...any) {
+	s.deadline.note(s.title + ": " + fmt.Sprintf(format, args...))
+	s.Step.Update(format, args...)
+}
+
+// Output implements [component.Step].
+func (s timedStep) Output() io.Writer { return timedOutput{s.Step.Output(), s} }
+
+type timedOutput struct {
+	io.Writer
+	step timedStep
+}
+
+// Write implements [io.Writer].
+func (o timedOutput) Write(p []byte) (int, error) {
+	o.step.deadline.note(o.step.title)
+	return o.Writer.Write(p)
+}
+
+// short is a duration as people write it: 5m, not 5m0s.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
