@@ -14,8 +14,8 @@ import (
 	"github.com/deploy-action/deploy-action/internal/retry"
 )
 
-// readArtifacts is the permission that everything about artifacts needs.
-const readArtifacts = "actions: read"
+// readActions is the permission that everything about artifacts and runs needs.
+const readActions = "actions: read"
 
 // Artifact is a file kept by a workflow run.
 type Artifact struct {
@@ -42,43 +42,29 @@ func (a Artifact) Foreign() bool {
 // first, page by page: who stops early saves requests. It yields an error at
 // most once, as the last thing.
 func (c *Client) Artifacts(ctx context.Context, name string) iter.Seq2[Artifact, error] {
-	return c.pages(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
+	return c.artifacts(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
 		return c.rest.Actions.ListArtifacts(ctx, c.owner, c.name, &github.ListArtifactsOptions{Name: &name, ListOptions: page})
 	})
 }
 
 // RunArtifacts yields all artifacts of one run, in the same way.
 func (c *Client) RunArtifacts(ctx context.Context, run int64) iter.Seq2[Artifact, error] {
-	return c.pages(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
+	return c.artifacts(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
 		return c.rest.Actions.ListWorkflowRunArtifacts(ctx, c.owner, c.name, run, &page)
 	})
 }
 
-type listPage func(github.ListOptions) (*github.ArtifactList, *github.Response, error)
-
-func (c *Client) pages(ctx context.Context, list listPage) iter.Seq2[Artifact, error] {
-	return func(yield func(Artifact, error) bool) {
-		for page := (github.ListOptions{Page: 1, PerPage: 100}); page.Page != 0; {
-			var found *github.ArtifactList
-			var response *github.Response
-			err := c.call(ctx, readArtifacts, readPatience, func() (err error) {
-				found, response, err = list(page)
-				return err
-			})
-			if err != nil {
-				yield(Artifact{}, fmt.Errorf("listing artifacts: %w", err))
-				return
-			}
-			// The order is GitHub's habit, not its promise.
-			slices.SortStableFunc(found.Artifacts, func(a, b *github.Artifact) int { return cmp.Compare(b.GetID(), a.GetID()) })
-			for _, a := range found.Artifacts {
-				if !yield(artifactOf(a), nil) {
-					return
-				}
-			}
-			page.Page = response.NextPage
+func (c *Client) artifacts(ctx context.Context, list func(github.ListOptions) (*github.ArtifactList, *github.Response, error)) iter.Seq2[Artifact, error] {
+	q := question{"artifacts", readActions, readPatience}
+	return pages(ctx, c, q, func(page github.ListOptions) ([]Artifact, *github.Response, error) {
+		found, response, err := list(page)
+		if err != nil {
+			return nil, nil, err
 		}
-	}
+		// The order is GitHub's habit, not its promise.
+		slices.SortStableFunc(found.Artifacts, func(a, b *github.Artifact) int { return cmp.Compare(b.GetID(), a.GetID()) })
+		return each(found.Artifacts, artifactOf), response, nil
+	})
 }
 
 func artifactOf(a *github.Artifact) Artifact {
@@ -98,7 +84,7 @@ func (c *Client) Download(ctx context.Context, a Artifact, file string) ([]byte,
 	err := retry.Do(ctx, func(ctx context.Context) error {
 		// The address is asked for again at each try: it is good for a minute.
 		var address *url.URL
-		err := c.call(ctx, readArtifacts, readPatience, func() (err error) {
+		err := c.call(ctx, readActions, readPatience, func() (err error) {
 			address, _, err = c.rest.Actions.DownloadArtifact(ctx, c.owner, c.name, a.ID, 3)
 			return err
 		})

@@ -1,7 +1,7 @@
 // Package github is what we need of the GitHub API, in our own words, on top of
 // go-github; no type of that library leaves this package. [Client] speaks REST
-// with one repository; [Service] speaks with the artifact service that the
-// runner offers to its job.
+// with one repository, as the job or as a GitHub App ([App]); [Service] speaks
+// with the artifact service that the runner offers to its job.
 //
 // It decides what is worth another try and what a refusal means. It does not
 // decide which artifact to believe, nor what a status should say.
@@ -27,6 +27,7 @@ type Options struct {
 	API        string       // GITHUB_API_URL; "" is the API of github.com
 	Repository string       // owner/name
 	Token      secret.Text  // of the job, or of the user; sent to the host of API only
+	App        *App         // signs in in place of Token; or nil
 	HTTP       *http.Client // required
 }
 
@@ -35,10 +36,25 @@ type Client struct {
 	rest        *github.Client
 	http        *http.Client // without the token: for storage that signs its URLs
 	owner, name string
+	pause       pause
 }
 
 // New returns a Client. It sends nothing.
 func New(o Options) (*Client, error) {
+	if o.App != nil {
+		return newClient(o, o.App.Token)
+	}
+	return newClient(o, always(o.Token))
+}
+
+// tokenSource returns the token for the next request.
+type tokenSource func(context.Context) (secret.Text, error)
+
+func always(token secret.Text) tokenSource {
+	return func(context.Context) (secret.Text, error) { return token, nil }
+}
+
+func newClient(o Options, token tokenSource) (*Client, error) {
 	owner, name, ok := strings.Cut(o.Repository, "/")
 	if !ok || owner == "" || name == "" || strings.Contains(name, "/") {
 		return nil, fmt.Errorf("repository %q is not of the form owner/name", o.Repository)
@@ -48,12 +64,13 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("the address of the GitHub API, %q, is not a URL", o.API)
 	}
 	signed := *o.HTTP
-	signed.Transport = &authorized{host: base.Host, token: o.Token, next: cmp.Or(o.HTTP.Transport, http.DefaultTransport)}
+	signed.Transport = &authorized{host: base.Host, token: token, next: cmp.Or(o.HTTP.Transport, http.DefaultTransport)}
 
 	rest := github.NewClient(&signed)
 	rest.BaseURL = base
 	rest.UserAgent = userAgent
 	rest.RateLimitRedirectionalEndpoints = true // typed errors for downloads, too
+	rest.DisableRateLimitCheck = true           // it takes the end of one limit for that of another
 	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name}, nil
 }
 
@@ -61,15 +78,25 @@ func New(o Options) (*Client, error) {
 // host does not get it.
 type authorized struct {
 	host  string
-	token secret.Text
+	token tokenSource
 	next  http.RoundTripper
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == a.host && a.token != "" {
+	if r.URL.Host != a.host {
+		return a.next.RoundTrip(r)
+	}
+	token, err := a.token(r.Context())
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	if token != "" {
 		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer "+a.token.Reveal())
+		r.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
 	return a.next.RoundTrip(r)
 }
@@ -83,7 +110,7 @@ type Repository struct {
 // Repository asks for the repository itself.
 func (c *Client) Repository(ctx context.Context) (Repository, error) {
 	var found *github.Repository
-	err := c.call(ctx, "contents: read", readPatience, func() (err error) {
+	err := c.call(ctx, readContents, readPatience, func() (err error) {
 		found, _, err = c.rest.Repositories.Get(ctx, c.owner, c.name)
 		return err
 	})

@@ -1,29 +1,18 @@
 package github
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/go-github/v82/github"
 
 	"github.com/deploy-action/deploy-action/internal/retry"
 )
-
-// How long a call waits when GitHub asks for patience. State must be read, so
-// reading waits; a status that comes late helps nobody.
-const (
-	readPatience   = 15 * time.Minute
-	reportPatience = 5 * time.Second
-)
-
-// secondaryPause is what GitHub asks for where a secondary limit names no time.
-const secondaryPause = time.Minute
 
 var (
 	// ErrGone means that an artifact has expired.
@@ -34,33 +23,51 @@ var (
 
 	// ErrContent means that an artifact does not hold the file that it should.
 	ErrContent = errors.New("the artifact holds something else")
+
+	// ErrNotFound means that GitHub shows no such thing to this token. A
+	// [PermissionError] of status 404 is one as well.
+	ErrNotFound = errors.New("GitHub knows no such thing")
+
+	// ErrConflict means that somebody else was faster. What was read before
+	// must be read again.
+	ErrConflict = errors.New("it was changed meanwhile")
 )
 
 // PermissionError means that GitHub refused the token. GitHub answers 404 for
 // what a token may not even see.
 type PermissionError struct {
-	Permission string // the line of a workflow's permissions block that is missing, e.g. "actions: read"
+	Permission string // the line of a workflow's permissions block that is missing, e.g. "actions: read"; "" where none helps
 	Status     int    // 401, 403 or 404
 	Message    string // GitHub's
 }
 
 // Error implements error.
 func (e *PermissionError) Error() string {
-	if e.Status == http.StatusUnauthorized {
+	switch {
+	case e.Status == http.StatusUnauthorized:
 		return fmt.Sprintf("GitHub does not accept the token (401 %s)", e.Message)
+	case e.Permission != "" && e.Status == http.StatusNotFound:
+		return fmt.Sprintf("GitHub finds nothing (404 %s); if it exists, the token needs the permission %q", e.Message, e.Permission)
+	case e.Permission == "":
+		return fmt.Sprintf("GitHub refused (%d %s)", e.Status, e.Message)
 	}
 	return fmt.Sprintf("GitHub refused (%d %s); the token needs the permission %q", e.Status, e.Message, e.Permission)
 }
 
-// LimitError means that the requests of this repository are used up, for
-// longer than it makes sense to wait.
-type LimitError struct {
-	Wait time.Duration // until GitHub answers again
+// Is makes what cannot be seen an [ErrNotFound].
+func (e *PermissionError) Is(target error) bool {
+	return target == ErrNotFound && e.Status == http.StatusNotFound
+}
+
+// AnswerError means that GitHub understood who asks, and refused what is asked.
+type AnswerError struct {
+	Status  int
+	Message string // GitHub's, with what it says of single fields
 }
 
 // Error implements error.
-func (e *LimitError) Error() string {
-	return fmt.Sprintf("GitHub's rate limit is used up for another %v", e.Wait.Round(time.Second))
+func (e *AnswerError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("GitHub answered %d %s %s", e.Status, http.StatusText(e.Status), e.Message))
 }
 
 // call repeats request until GitHub answers it. It waits as long as GitHub says
@@ -68,71 +75,85 @@ func (e *LimitError) Error() string {
 // errors of this package. Requests must be repeatable.
 func (c *Client) call(ctx context.Context, permission string, patience time.Duration, request func() error) error {
 	return retry.Do(ctx, func(ctx context.Context) error {
+		if err := c.pause.wait(ctx, patience); err != nil {
+			return err
+		}
 		err := request()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		if pause := limited(err); pause > patience {
-			return &LimitError{pause}
-		} else if pause > 0 {
-			return retry.After(&LimitError{pause}, pause)
+		if wait := limited(err); wait > 0 {
+			c.pause.extend(wait)
+			if wait > patience {
+				return &LimitError{wait}
+			}
+			return retry.After(&LimitError{wait}, wait)
+		}
+		if failed, ok := errors.AsType[*SignInError](err); ok {
+			return failed
 		}
 		refusal, answered := errors.AsType[*github.ErrorResponse](err)
 		if !answered {
 			return retry.Transient(withoutURL(err)) // the network
 		}
-		switch status := refusal.Response.StatusCode; status {
-		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-			return &PermissionError{permission, status, refusal.Message}
-		case http.StatusGone:
-			return ErrGone
-		default:
-			if transientStatus(status) {
-				return retry.Transient(err)
-			}
-			return err
-		}
+		return refused(refusal, permission)
 	})
 }
 
-// limited returns how long GitHub asks to wait, or 0 where err is about
-// something else.
-func limited(err error) time.Duration {
-	if limit, ok := errors.AsType[*github.RateLimitError](err); ok {
-		return untilReset(limit.Rate.Reset.Time)
+// refused turns an answer that is none of success into an error.
+func refused(answer *github.ErrorResponse, permission string) error {
+	switch status := answer.Response.StatusCode; {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusNotFound:
+		return &PermissionError{permission, status, answer.Message}
+	case status == http.StatusGone:
+		return ErrGone
+	case transientStatus(status):
+		return retry.Transient(&AnswerError{status, messageOf(answer)})
+	default:
+		return &AnswerError{status, messageOf(answer)}
 	}
-	if limit, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
-		return cmp.Or(limit.GetRetryAfter(), secondaryPause)
-	}
-	refusal, ok := errors.AsType[*github.ErrorResponse](err)
-	if !ok {
-		return 0
-	}
-	header := refusal.Response.Header
-	if pause := retryAfter(header); pause > 0 {
-		return pause
-	}
-	if refusal.Response.StatusCode != http.StatusTooManyRequests {
-		return 0
-	}
-	if reset, err := strconv.ParseInt(header.Get("X-RateLimit-Reset"), 10, 64); err == nil && header.Get("X-RateLimit-Remaining") == "0" {
-		return untilReset(time.Unix(reset, 0))
-	}
-	return secondaryPause
 }
 
-// untilReset adds a second, since the service counts in whole ones.
-func untilReset(reset time.Time) time.Duration {
-	return max(time.Until(reset), 0) + time.Second
+func messageOf(answer *github.ErrorResponse) string {
+	parts := []string{}
+	for _, e := range answer.Errors {
+		part := e.Message
+		if part == "" {
+			part = strings.TrimSpace(e.Field + " " + strings.ReplaceAll(e.Code, "_", " "))
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		return answer.Message
+	}
+	return fmt.Sprintf("%s (%s)", answer.Message, strings.Join(parts, ", "))
 }
 
-// retryAfter returns the pause that an answer asks for, or 0.
-func retryAfter(header http.Header) time.Duration {
-	seconds, err := strconv.Atoi(header.Get("Retry-After"))
-	if err != nil {
-		return 0
+// create is call for a request that makes something new each time it is sent.
+// After a try of which nobody knows whether it was carried out, it sends again
+// only if arrived finds nothing.
+func (c *Client) create(ctx context.Context, permission string, patience time.Duration, request func() error, arrived func() (bool, error)) error {
+	unknown := false
+	return c.call(ctx, permission, patience, func() error {
+		if unknown {
+			if found, err := arrived(); found || err != nil {
+				return err
+			}
+		}
+		err := request()
+		refusal, answered := errors.AsType[*github.ErrorResponse](err)
+		unknown = err != nil && limited(err) == 0 && (!answered || transientStatus(refusal.Response.StatusCode))
+		return err
+	})
+}
+
+// remove is call for a request that deletes. What is gone already is as good.
+func (c *Client) remove(ctx context.Context, permission string, request func() error) error {
+	err := c.call(ctx, permission, reportPatience, request)
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	return time.Duration(seconds) * time.Second
+	return err
 }
 
 func transientStatus(status int) bool {

@@ -1,12 +1,13 @@
 // Package githubfake is the part of GitHub that the program talks to, in
-// memory: commit statuses, workflow artifacts, the runner's artifact service
-// and the blob storage behind it. All of them share one store, as on GitHub.
+// memory: commit statuses, Deployments, pull requests and their comments, git
+// objects and refs, runs with their artifacts, the runner's artifact service and
+// the blob storage behind it, and Apps that sign in. All of them share one
+// store, as on GitHub.
 //
 // It is stricter than GitHub where GitHub is vague: every REST request and
 // answer is held against GitHub's own API description, and what breaks it is
-// kept as a violation. It runs no workflow, knows no users, and grants or
-// denies nothing by itself: a test that wants a refusal says so with
-// [Fake.Refuse].
+// kept as a violation. It runs no workflow. A token may do everything unless
+// [Fake.AddToken] says what it may do, and faults come from [Fake.Refuse].
 package githubfake
 
 import (
@@ -21,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +33,8 @@ type Options struct {
 	DefaultBranch string           // "" is main
 	Dir           string           // where the store survives a restart; "" for memory only
 	Now           func() time.Time // nil is the clock of the machine
+	Requests      int              // that all tokens have together in an hour; 0 is 1,000
+	Lag           time.Duration    // until lists of artifacts show what was made or deleted
 }
 
 // Fake is one GitHub with one repository. It is an [http.Handler] and, for
@@ -44,6 +48,10 @@ type Fake struct {
 	calls      []Call
 	violations []string
 	refuse     func(*http.Request) *Refusal
+	faults     []fault
+	usage      usage
+
+	atOnce atomic.Int32
 }
 
 // Call is one request that a [Fake] was asked.
@@ -54,17 +62,13 @@ type Call struct {
 	Status int    `json:"status"`
 }
 
-// Refusal is an answer that takes the place of the real one.
-type Refusal struct {
-	Status int
-	Header http.Header
-	Body   string // JSON
-}
-
 // New returns a Fake, with what an earlier one left in Options.Dir.
 func New(o Options) (*Fake, error) {
 	if o.DefaultBranch == "" {
 		o.DefaultBranch = "main"
+	}
+	if o.Requests == 0 {
+		o.Requests = requestsAnHour
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -86,14 +90,6 @@ func New(o Options) (*Fake, error) {
 	return f, nil
 }
 
-// Refuse makes f ask refuse before it answers anything. Where refuse returns
-// nil the request is answered as always.
-func (f *Fake) Refuse(refuse func(*http.Request) *Refusal) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.refuse = refuse
-}
-
 // Calls returns what f was asked so far, oldest first.
 func (f *Fake) Calls() []Call {
 	f.mu.Lock()
@@ -111,11 +107,9 @@ func (f *Fake) Violations() []string {
 
 // ServeHTTP implements [http.Handler].
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := f.answer(r)
+	answer, refusal := f.answer(r)
 	maps.Copy(w.Header(), answer.Header())
-	w.WriteHeader(answer.Code)
-	// The reader may have gone; there is nobody left to tell.
-	_, _ = w.Write(answer.Body.Bytes())
+	refusal.send(r.Context(), w, answer)
 }
 
 // RoundTrip implements [http.RoundTripper] without a socket, which makes time
@@ -129,46 +123,56 @@ func (f *Fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	if served.Body == nil {
 		served.Body = http.NoBody
 	}
-	response := f.answer(served).Result()
+	answer, refusal := f.answer(served)
+	if refusal != nil && refusal.Reset {
+		return nil, errReset
+	}
+	response := answer.Result()
 	response.Request = r
+	response.Body = io.NopCloser(refusal.body(r.Context(), answer.Body.Bytes()))
 	return response, nil
 }
 
 // answer serves one request at a time, so that handlers need no locks.
-func (f *Fake) answer(r *http.Request) *httptest.ResponseRecorder {
+func (f *Fake) answer(r *http.Request) (*httptest.ResponseRecorder, *Refusal) {
 	w := httptest.NewRecorder()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
-		return w
+		return w, nil
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
+	f.atOnce.Add(1)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch refusal := f.refusal(r); {
-	case refusal != nil:
+	defer f.atOnce.Add(-1)
+	refusal := f.refusal(r)
+	if refusal == nil || refusal.Served || refusal.Status == 0 && !refusal.Reset {
+		f.serve(w, r)
+	}
+	if refusal != nil && refusal.Status != 0 {
+		w = httptest.NewRecorder()
 		maps.Copy(w.Header(), refusal.Header)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(refusal.Status)
 		fmt.Fprint(w, refusal.Body)
-	case strings.HasPrefix(r.URL.Path, "/repos/"):
-		f.serveDescribed(w, r)
-	default:
-		f.mux.ServeHTTP(w, r)
 	}
 	if err := f.save(r.Method); err != nil {
 		f.violations = append(f.violations, err.Error())
 	}
 	f.calls = append(f.calls, Call{r.Method, r.URL.Path, withoutSignature(r.URL.Query()), w.Code})
-	return w
+	return w, refusal
 }
 
-func (f *Fake) refusal(r *http.Request) *Refusal {
-	if f.refuse == nil {
-		return nil
+func (f *Fake) serve(w *httptest.ResponseRecorder, r *http.Request) {
+	for _, prefix := range []string{"/repos/", "/app/", "/installation/"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			f.serveDescribed(w, r)
+			return
+		}
 	}
-	return f.refuse(r)
+	f.mux.ServeHTTP(w, r)
 }
 
 func withoutSignature(query url.Values) string {

@@ -66,7 +66,7 @@ func (f *Fake) createArtifact(w http.ResponseWriter, r *http.Request, run Run, r
 	case req.Version < 4:
 		refuseTwirp(w, http.StatusBadRequest, "invalid_argument", "version is not supported")
 		return
-	case f.named(run, req.Name) != nil:
+	case f.taken(run, req.Name):
 		refuseTwirp(w, http.StatusConflict, "already_exists", "an artifact with this name already exists on the workflow run")
 		return
 	}
@@ -107,7 +107,7 @@ func (f *Fake) finalizeArtifact(w http.ResponseWriter, _ *http.Request, run Run,
 
 func (f *Fake) listRunArtifacts(w http.ResponseWriter, _ *http.Request, run Run, req artifactRequest) {
 	list := []any{}
-	for _, a := range f.finalized() {
+	for _, a := range f.listed() {
 		if a.Run != run.ID || req.NameOnly != "" && a.Name != req.NameOnly || req.IDOnly != "" && strconv.FormatInt(a.ID, 10) != req.IDOnly {
 			continue
 		}
@@ -135,17 +135,26 @@ func (f *Fake) deleteArtifact(w http.ResponseWriter, _ *http.Request, run Run, r
 		refuseTwirp(w, http.StatusNotFound, "not_found", "artifact not found")
 		return
 	}
-	f.data.Artifacts = slices.DeleteFunc(f.data.Artifacts, func(other *Artifact) bool { return other == a })
+	a.Deleted = f.options.Now().UTC()
 	answerJSON(w, http.StatusOK, map[string]any{"ok": true, "artifact_id": strconv.FormatInt(a.ID, 10)})
 }
 
 func (f *Fake) named(run Run, name string) *Artifact {
 	for _, a := range f.data.Artifacts {
-		if a.Run == run.ID && a.Name == name {
+		if a.Run == run.ID && a.Name == name && a.Deleted.IsZero() {
 			return a
 		}
 	}
 	return nil
+}
+
+// taken reports whether a run has an artifact of that name, or had one until a
+// moment ago.
+func (f *Fake) taken(run Run, name string) bool {
+	settled := f.options.Now().Add(-f.options.Lag)
+	return slices.ContainsFunc(f.data.Artifacts, func(a *Artifact) bool {
+		return a.Run == run.ID && a.Name == name && (a.Deleted.IsZero() || a.Deleted.After(settled))
+	})
 }
 
 // Token returns the runtime token of one job of a run, as the runner hands it

@@ -20,17 +20,18 @@ type data struct {
 	Statuses  []Status         `json:"statuses"`
 	Artifacts []*Artifact      `json:"artifacts"`
 	Blobs     map[string]*blob `json:"blobs"`
-}
 
-// Run is one workflow run.
-type Run struct {
-	ID         int64  `json:"id"`
-	HeadSHA    string `json:"head_sha"`
-	HeadBranch string `json:"head_branch"`
-	Event      string `json:"event"`
-	Fork       bool   `json:"fork"`    // its head is in another repository
-	Status     string `json:"status"`  // such as completed; "" for in_progress
-	Backend    string `json:"backend"` // how the artifact service calls it; "" for a UUID
+	Deployments []*Deployment       `json:"deployments"`
+	Pulls       map[int]PullRequest `json:"pulls"`
+	Comments    []*Comment          `json:"comments"`
+
+	Refs     map[string]string      `json:"refs"`
+	Commits  map[string]Commit      `json:"commits"`
+	Trees    map[string][]treeEntry `json:"trees"`
+	GitBlobs map[string][]byte      `json:"git_blobs"`
+
+	Tokens map[string]Token `json:"tokens"`
+	Apps   map[string]App   `json:"apps"`
 }
 
 // Status is one commit status.
@@ -54,6 +55,7 @@ type Artifact struct {
 	Digest  string    `json:"digest"`
 	Size    int64     `json:"size"`
 	Created time.Time `json:"created"`
+	Deleted time.Time `json:"deleted"` // zero where it is not
 	Expires time.Time `json:"expires"`
 	Blob    string    `json:"blob"`
 }
@@ -63,39 +65,6 @@ type blob struct {
 	Content   []byte            `json:"content"`
 	Committed bool              `json:"committed"`
 	Blocks    map[string][]byte `json:"blocks"` // not yet committed
-}
-
-// The IDs of the repository and of the fork that [Run.Fork] stands for.
-const (
-	repositoryID = 1001
-	forkID       = 2002
-)
-
-// AddRun makes a run known. A run of the same ID is replaced.
-func (f *Fake) AddRun(r Run) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.addRun(r)
-}
-
-func (f *Fake) addRun(r Run) Run {
-	if r.Backend == "" {
-		r.Backend = fmt.Sprintf("00000000-0000-4000-8000-%012x", r.ID)
-	}
-	if r.Status == "" {
-		r.Status = "in_progress"
-	}
-	if r.HeadSHA == "" {
-		r.HeadSHA = fmt.Sprintf("%040x", r.ID)
-	}
-	if r.HeadBranch == "" {
-		r.HeadBranch = f.options.DefaultBranch
-	}
-	if r.Event == "" {
-		r.Event = "push"
-	}
-	f.data.Runs[r.ID] = r
-	return r
 }
 
 // Statuses returns the commit statuses, oldest first.
@@ -115,7 +84,20 @@ func (f *Fake) Artifacts() []Artifact {
 func (f *Fake) finalized() []Artifact {
 	list := []Artifact{}
 	for _, a := range f.data.Artifacts {
-		if a.ID != 0 {
+		if a.ID != 0 && a.Deleted.IsZero() {
+			list = append(list, *a)
+		}
+	}
+	return list
+}
+
+// listed returns the artifacts that lists show by now: what changed a moment
+// ago is not known everywhere yet.
+func (f *Fake) listed() []Artifact {
+	list := []Artifact{}
+	settled := f.options.Now().Add(-f.options.Lag)
+	for _, a := range f.data.Artifacts {
+		if a.ID != 0 && !a.Created.After(settled) && (a.Deleted.IsZero() || a.Deleted.After(settled)) {
 			list = append(list, *a)
 		}
 	}
@@ -163,7 +145,11 @@ func (f *Fake) newID() int64 {
 }
 
 func (f *Fake) load() error {
-	f.data = data{Runs: map[int64]Run{}, Blobs: map[string]*blob{}}
+	f.data = data{
+		Runs: map[int64]Run{}, Blobs: map[string]*blob{}, Pulls: map[int]PullRequest{},
+		Refs: map[string]string{}, Commits: map[string]Commit{}, Trees: map[string][]treeEntry{}, GitBlobs: map[string][]byte{},
+		Tokens: map[string]Token{}, Apps: map[string]App{},
+	}
 	if f.options.Dir == "" {
 		return nil
 	}

@@ -27,6 +27,7 @@ func serve() error {
 	flag.StringVar(&o.Dir, "dir", "", "folder that keeps the store; none keeps it in memory")
 	flag.StringVar(&o.Repository, "repository", "", "owner/name; none answers for any")
 	flag.StringVar(&o.DefaultBranch, "branch", "main", "default branch of the repository")
+	flag.DurationVar(&o.Lag, "lag", 0, "until lists of artifacts show a change")
 	flag.Parse()
 
 	fake, err := githubfake.New(o)
