@@ -31,8 +31,9 @@ var table = []row{
 	},
 	{"builtin", []string{"component", "plugin/*"}, "it is a list"},
 	{"external", []string{"component", "artifact", "diag", "secret"}, "it translates a protocol to component and back"},
-	{"config/funcs", []string{"secret", "diag"}, "functions know no project"},
-	{"config", []string{"component", "config/funcs", "diag", "secret"}, "parsing has no effects"},
+	{"config/funcs", []string{"config/bounded", "secret", "diag"}, "functions know no project"},
+	{"config/bounded", nil, "it bounds any HCL and knows no block"},
+	{"config", []string{"component", "config/bounded", "config/funcs", "diag", "secret"}, "parsing has no effects"},
 	{"starter", nil, "it reads a repository and proposes files, and knows no project"},
 	{
 		"engine",

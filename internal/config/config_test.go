@@ -292,6 +292,31 @@ app "web" {
 	}
 }
 
+// What a Git function read for one app is the answer for all others, whatever
+// became of the repository.
+func TestGitIsReadOnce(t *testing.T) {
+	t.Parallel()
+	const commit = "0123456789abcdef0123456789abcdef01234567"
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, ".git/HEAD"), commit+"\n")
+	write(t, filepath.Join(dir, ".git/config"), "[core]\n")
+	write(t, filepath.Join(dir, ".git/objects/info/packs"), "")
+	path := filepath.Join(dir, "waypoint.hcl")
+	write(t, path, "project = \"shop\"\n"+strings.ReplaceAll(twoApps[strings.Index(twoApps, "app"):], "build {", "labels = { commit = gitrefhash() }\n  build {"))
+	p, diags := config.Load(path)
+	check(t, diags)
+	scope, diags := p.Scope(config.Inputs{})
+	check(t, diags)
+	for _, name := range p.Apps() {
+		if got := appOf(t, p, name, scope).Labels["commit"]; got != commit {
+			t.Errorf("the commit of %s is %q, want %q", name, got, commit)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, ".git")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkValidate loads and checks a file of 500 apps.
 func BenchmarkValidate(b *testing.B) {
 	var source strings.Builder

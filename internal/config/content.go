@@ -32,6 +32,7 @@ func readBody(body hcl.Body, schema *hcl.BodySchema, explain func(item) *hcl.Dia
 	for _, d := range raw {
 		found, ok := items[subject(d)]
 		if !ok {
+			explainLabels(d, body, schema)
 			diags = append(diags, d)
 			continue
 		}
@@ -39,6 +40,28 @@ func readBody(body hcl.Body, schema *hcl.BodySchema, explain func(item) *hcl.Dia
 		diags = append(diags, explain(found))
 	}
 	return content, append(diags, missing(content, schema, unknown)...)
+}
+
+// explainLabels says how a block with too few or too many names is written, if
+// that is what d is about: it points at the brace, or at the name.
+func explainLabels(d *hcl.Diagnostic, body hcl.Body, schema *hcl.BodySchema) {
+	native, ok := body.(*hclsyntax.Body)
+	if !ok {
+		return
+	}
+	for _, block := range native.Blocks {
+		i := slices.IndexFunc(schema.Blocks, func(h hcl.BlockHeaderSchema) bool { return h.Type == block.Type })
+		if i < 0 {
+			continue
+		}
+		want := len(schema.Blocks[i].LabelNames)
+		switch {
+		case len(block.Labels) < want && block.OpenBraceRange == subject(d):
+			d.Detail = fmt.Sprintf("This %s block has no name. Write %s.", block.Type, header(block.Type, schema))
+		case len(block.Labels) > want && block.LabelRanges[want] == subject(d):
+			d.Detail = fmt.Sprintf("This %s block has a name too many. Write %s.", block.Type, header(block.Type, schema))
+		}
+	}
 }
 
 // withoutRequired is schema with every argument optional, so that HCL does not

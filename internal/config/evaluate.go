@@ -9,13 +9,15 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
-// evaluate is expr.Value with better messages. The value keeps its marks.
+// evaluate is expr.Value within bounds and with better messages. The value keeps
+// its marks.
 func evaluate(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	value, diags := expr.Value(ctx)
+	value, diags := bounded.Value(expr, ctx)
 	for _, d := range diags {
 		explain(d)
 	}
@@ -116,7 +118,7 @@ func wrongType(name string, want cty.Type, value cty.Value, err error, where hcl
 	switch {
 	case want.IsPrimitiveType() && got == cty.String:
 		detail = fmt.Sprintf("The argument %q takes %s, and this text cannot be read as such.", name, article(want))
-	case err != nil && !want.IsPrimitiveType() && !got.IsPrimitiveType():
+	case err != nil && !want.IsPrimitiveType() && !got.IsPrimitiveType() && err.Error() != want.FriendlyName()+" required":
 		detail = fmt.Sprintf("The argument %q takes %s: %s.", name, article(want), conversion(err))
 	}
 	return &hcl.Diagnostic{

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/diag"
 )
@@ -43,6 +44,10 @@ func explain(d *hcl.Diagnostic) {
 	if d.Expression == nil || d.EvalContext == nil {
 		return
 	}
+	if index, ok := d.Expression.(*hclsyntax.IndexExpr); ok {
+		explainIndex(d, index)
+		return
+	}
 	traversal, diags := hcl.AbsTraversalForExpr(d.Expression)
 	if diags.HasErrors() || len(traversal) == 0 {
 		return
@@ -50,7 +55,7 @@ func explain(d *hcl.Diagnostic) {
 	root := traversal.RootName()
 	value, found := lookUp(root, d.EvalContext)
 	if !found {
-		d.Summary, d.Detail = "Unknown variable", unknownVariable(root, d.EvalContext)
+		d.Summary, d.Detail = "Unknown variable", unknownVariable(root, len(traversal) == 1, d.EvalContext)
 		return
 	}
 	name, names, missing := missingName(traversal[1:], value)
@@ -69,10 +74,27 @@ func explain(d *hcl.Diagnostic) {
 	d.Detail = fmt.Sprintf("There is no %q in this value.%s", name, hint)
 }
 
+// explainIndex says which name a computed index looked for, and which there
+// are, unless one of the two is a secret.
+func explainIndex(d *hcl.Diagnostic, index *hclsyntax.IndexExpr) {
+	collection, problems := bounded.Value(index.Collection, d.EvalContext)
+	key, more := bounded.Value(index.Key, d.EvalContext)
+	if problems.HasErrors() || more.HasErrors() || key.IsMarked() || !key.IsKnown() || key.IsNull() || key.Type() != cty.String {
+		return
+	}
+	name, names, missing := missingName(hcl.Traversal{hcl.TraverseIndex{Key: key}}, collection)
+	if missing {
+		d.Detail = fmt.Sprintf("There is no %q in this value. %s", name, listing("It has", names))
+	}
+}
+
 // unknownFunction says what to call instead.
 func unknownFunction(name string, ctx *hcl.EvalContext) string {
 	if slices.Contains(dynamicNames, name) {
 		return fmt.Sprintf("The function %q asks a source of values. It can be called in the default of a variable and in a config block. Declare a variable with it as its default, and refer to that one.", name)
+	}
+	if name == "env" || name == "getenv" {
+		return fmt.Sprintf("There is no function named %q. Declare a variable with env = [\"NAME\"], and refer to that one.", name)
 	}
 	if slices.Contains(funcs.NotYet, name) {
 		return fmt.Sprintf("The function %q belongs to the language, but this version does not know it yet.", name)
@@ -85,21 +107,30 @@ func unknownFunction(name string, ctx *hcl.EvalContext) string {
 	return fmt.Sprintf("There is no function named %q.%s", name, diag.Suggest(name, names))
 }
 
-// unknownVariable says where the variable exists, or what was meant.
-func unknownVariable(name string, ctx *hcl.EvalContext) string {
+// unknownVariable says where the variable exists, or what was meant; alone says
+// that nothing of it is referred to, so that it may be a text without quotes.
+func unknownVariable(name string, alone bool, ctx *hcl.EvalContext) string {
 	if reason, ok := elsewhere[name]; ok {
 		return fmt.Sprintf("There is no %q here. %s", name, reason)
+	}
+	if declared, found := lookUp("var", ctx); found && declared.Type().IsObjectType() && declared.Type().HasAttribute(name) {
+		return fmt.Sprintf("There is no %q here. To refer to the variable that the file declares, write var.%s.", name, name)
 	}
 	var names []string
 	for ; ctx != nil; ctx = ctx.Parent() {
 		names = append(names, keys(ctx.Variables)...)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !hclsyntax.ValidIdentifier(name) }) // not for expressions
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if hint := diag.Suggest(name, names); hint != "" {
 		return fmt.Sprintf("There is no variable named %q.%s", name, hint)
 	}
-	return fmt.Sprintf("There is no variable named %q. %s", name, listing("There are", names))
+	quotes := ""
+	if alone {
+		quotes = " A text stands in quotes."
+	}
+	return fmt.Sprintf("There is no variable named %q. %s%s", name, listing("There are", names), quotes)
 }
 
 // lookUp finds a variable as HCL does: in the nearest context that has it.

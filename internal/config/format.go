@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
+
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 )
 
 // byteOrderMark may begin a file; the parser skips it.
@@ -20,9 +22,9 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // that parses; that it makes sense is not asked. With errors the result is nil,
 // and the parsed file is there for the source lines of the diagnostics.
 func Format(source []byte, filename string) ([]byte, *hcl.File, hcl.Diagnostics) {
-	file, diags := hclsyntax.ParseConfig(source, filename, hcl.InitialPos)
+	file, diags := bounded.Parse(source, filename)
 	if diags.HasErrors() {
-		return nil, file, distinct(diags)
+		return nil, file, distinct(diags, filename)
 	}
 	text, marked := bytes.CutPrefix(source, byteOrderMark)
 	windows := windowsLines(text)

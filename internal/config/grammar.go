@@ -57,8 +57,33 @@ func (g grammar) read(body hcl.Body) (*hcl.BodyContent, hcl.Diagnostics) {
 	return readBody(body, &g.schema, g.explain)
 }
 
-// explain says why the block does not hold item.
-func (g grammar) explain(item item) *hcl.Diagnostic { return unsupported(item, &g.schema, g.what) }
+// explain says why the block does not hold item, and where that belongs.
+func (g grammar) explain(item item) *hcl.Diagnostic {
+	d := unsupported(item, &g.schema, g.what)
+	if homes := homesOf(item.name); len(homes) > 0 && !slices.Contains(schemaNames(&g.schema), item.name) {
+		kind := "argument"
+		if item.block {
+			kind = "block"
+		}
+		d.Detail = fmt.Sprintf("There is no %s %q in %s. It belongs into %s.", kind, item.name, g.what, strings.Join(homes, " or "))
+	}
+	return d
+}
+
+// homesOf returns the blocks, as messages call them, that hold an argument or
+// a block of that name: those near the root only, where things are misplaced.
+func homesOf(name string) []string {
+	var homes []string
+	for _, g := range []grammar{
+		rootGrammar, appGrammar, stageGrammars["build"], stageGrammars["registry"],
+		stageGrammars["deploy"], stageGrammars["release"], settingsGrammar, hookGrammar, variableGrammar,
+	} {
+		if slices.Contains(schemaNames(&g.schema), name) {
+			homes = append(homes, g.what)
+		}
+	}
+	return homes
+}
 
 // withoutEffect warns of what content holds and what is accepted only because
 // Waypoint knew it.

@@ -2,9 +2,11 @@ package config_test
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/tools/txtar"
 
+	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
@@ -58,7 +61,9 @@ type scenario struct {
 	GitHub    map[string]string
 	Artifact  map[string]string // what the build made; absent: stages are only checked
 	Deploy    map[string]string
-	Links     map[string]string // symbolic links to make, by path
+	Links     map[string]string            // symbolic links to make, by path
+	Answers   map[string]map[string]string // of sources: by source, and by the value of one of the parameters
+	Public    []string                     // sources whose answers are no secrets
 }
 
 // run evaluates the files of an archive and returns what want.json and
@@ -103,8 +108,13 @@ type project struct {
 
 type app struct {
 	Name, Path string
-	Labels     map[string]string
+	Labels     map[string]string `json:",omitempty"`
+	Watch      []string          `json:",omitempty"`
+	DependsOn  []string          `json:",omitempty"`
+	Preview    *config.Preview   `json:",omitempty"`
+	Asks       []string          `json:",omitempty"` // of sources, before they answer
 	Env, Files map[string]string `json:",omitempty"`
+	Runner     map[string]string `json:",omitempty"`
 	Build      *stage            `json:",omitempty"`
 	Push       *stage            `json:",omitempty"`
 	Deploy     *stage            `json:",omitempty"`
@@ -114,12 +124,13 @@ type app struct {
 type stage struct {
 	Plugin   string
 	Labels   map[string]string `json:",omitempty"`
+	Conduct  config.Conduct    `json:",omitzero"`
 	Complete bool              // nothing was unknown before the first stage
 	Checked  any               `json:",omitempty"` // as decoded before the first stage, if not complete
 	Config   any               `json:",omitempty"`
-	Record   json.RawMessage
-	Reopened any    `json:",omitempty"` // the record, if it decodes to something else
-	Hooks    []hook `json:",omitempty"`
+	Record   json.RawMessage   `json:",omitempty"`
+	Reopened any               `json:",omitempty"` // the record, if it decodes to something else
+	Hooks    []hook            `json:",omitempty"`
 }
 
 type hook struct {
@@ -139,11 +150,20 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 	}
 	scope, more := p.Scope(in)
 	diags = append(diags, more...)
+	asks := map[string][]string{}
+	for _, name := range p.Apps() {
+		asked, answered, more := answer(p, name, scope, inputs)
+		asks[name], scope = asked, answered
+		diags = append(diags, more...)
+	}
 	result := project{Project: p.Name()}
 	for _, name := range p.Apps() {
 		a, more := p.App(name, scope)
 		diags = append(diags, more...)
-		shown := app{Name: a.Name, Path: a.Path, Labels: a.Labels, Env: settings(a.Env), Files: settings(a.Files)}
+		shown := app{
+			Name: a.Name, Path: a.Path, Labels: unusual(a.Labels, nil), Watch: a.Watch, DependsOn: a.DependsOn, Preview: a.Preview,
+			Asks: asks[name], Env: settings(a.Env), Files: settings(a.Files), Runner: settings(a.Runner),
+		}
 		for _, s := range []struct {
 			from *config.Stage
 			to   **stage
@@ -152,6 +172,7 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 				continue
 			}
 			evaluated, stageDiags := evaluateStage(s.from, scope, inputs, more.HasErrors())
+			evaluated.Labels = unusual(s.from.Labels, a.Labels)
 			diags = append(diags, stageDiags...)
 			*s.to = evaluated
 		}
@@ -162,8 +183,42 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 	return result, append(diags, more...)
 }
 
+// answer answers what an app asks of sources, as often as answers lead to
+// further questions. What has no answer is an error of the source.
+func answer(p *config.Project, name string, scope config.Scope, inputs scenario) (asked []string, _ config.Scope, diags hcl.Diagnostics) {
+	for {
+		requests := p.Requests(name, scope, "build", "push", "deploy", "release", config.Settings)
+		if len(requests) == 0 {
+			return asked, scope, diags
+		}
+		answers := map[string]component.Reading{}
+		for _, r := range requests {
+			asked = append(asked, r.ID())
+			reading := component.Reading{Err: errors.New("no answer")}
+			for _, parameter := range r.Key.Params {
+				if text, found := inputs.Answers[r.Source][parameter]; found {
+					reading = component.Reading{Text: secret.Text(text), Public: slices.Contains(inputs.Public, r.Source)}
+				}
+			}
+			answers[r.ID()] = reading
+		}
+		var more hcl.Diagnostics
+		scope, more = scope.WithAnswers(answers)
+		diags = append(diags, more...)
+	}
+}
+
+// unusual returns labels unless they are those around them, or none but the
+// workspace.
+func unusual(labels, around map[string]string) map[string]string {
+	if cmp.Equal(labels, around) || cmp.Equal(labels, map[string]string{"waypoint/workspace": "default"}) {
+		return nil
+	}
+	return labels
+}
+
 func evaluateStage(s *config.Stage, scope config.Scope, inputs scenario, broken bool) (*stage, hcl.Diagnostics) {
-	shown := &stage{Plugin: s.Plugin, Labels: s.Labels}
+	shown := &stage{Plugin: s.Plugin, Conduct: s.Conduct}
 	checked := target(s.Plugin)
 	complete, diags := s.Check(scope, checked)
 	shown.Complete = complete
@@ -177,14 +232,18 @@ func evaluateStage(s *config.Stage, scope config.Scope, inputs scenario, broken 
 		scope = scope.WithArtifact(texts(inputs.Artifact)).WithDeploy(texts(inputs.Deploy))
 	}
 	if into := target(s.Plugin); into != nil {
-		diags = append(diags, s.Decode(scope)(into)...)
+		if more := s.Decode(scope)(into); more.HasErrors() {
+			return shown, append(diags, more...)
+		}
 		shown.Config = show(into)
 	}
 	record, err := s.Record(scope, target(s.Plugin))
 	if err != nil {
 		return shown, append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: err.Error()})
 	}
-	shown.Record = record
+	if string(record) != "{}" {
+		shown.Record = record
+	}
 	if into := target(s.Plugin); into != nil {
 		diags = append(diags, config.Reopen(record)(into)...)
 		if reopened := show(into); !cmp.Equal(reopened, shown.Config) {
@@ -286,5 +345,8 @@ func show(decoded any) any {
 		mounts = append(mounts, m.Name+" "+m.Path+" "+m.Token.Reveal())
 	}
 	set("mounts", mounts, mounts == nil)
+	if len(shown) == 0 {
+		return nil
+	}
 	return shown
 }

@@ -8,9 +8,11 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,8 +20,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-	hcljson "github.com/hashicorp/hcl/v2/json"
+
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 )
 
 // The names of the file that [Find] looks for in each folder, best first.
@@ -58,6 +60,7 @@ func Find(dir string) (path string, err error) {
 type Project struct {
 	path, dir, repository string
 	unread                bool // because of a syntax error
+	asks                  bool // it may ask sources
 
 	files     map[string]*hcl.File
 	name      string
@@ -85,8 +88,9 @@ func Load(path string) (*Project, hcl.Diagnostics) {
 		// What follows a syntax error was read wrongly, so that further
 		// problems would be noise.
 		p.unread = true
-		return p, distinct(diags)
+		return p, distinct(diags, p.path)
 	}
+	p.asks = bytes.Contains(file.Bytes, []byte("dynamic"))
 	return p, append(diags, sorted(p.read(file.Body))...)
 }
 
@@ -116,23 +120,26 @@ func (p *Project) Apps() []string {
 // parse reads one file of the language; the suffix .json says in which syntax.
 // The file is nil only where it could not be read.
 func (p *Project) parse(path string) (*hcl.File, hcl.Diagnostics) {
-	source, err := os.ReadFile(path)
+	source, err := readFile(path)
 	if err != nil {
 		return nil, hcl.Diagnostics{unreadable(path, err)}
 	}
-	var (
-		file  *hcl.File
-		diags hcl.Diagnostics
-	)
-	if strings.HasSuffix(path, ".json") {
-		file, diags = hcljson.Parse(source, path)
-	} else {
-		file, diags = hclsyntax.ParseConfig(source, path, hcl.InitialPos)
-	}
+	file, diags := bounded.Parse(source, path)
 	if file != nil {
 		p.files[path] = file
 	}
 	return file, diags
+}
+
+// readFile returns the content of a file, or of one that is too large no more
+// than shows it.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, bounded.MaxFile+1))
 }
 
 // unreadable says why a file cannot be read, and what helps.
@@ -181,8 +188,12 @@ func repositoryAround(dir string) string {
 }
 
 // distinct leaves out syntax errors that only follow from one before them:
-// those that say the same again, and those at the same place.
-func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
+// those that say the same again, and those at the same place. In JSON all but
+// the first do.
+func distinct(diags hcl.Diagnostics, path string) hcl.Diagnostics {
+	if strings.HasSuffix(path, ".json") {
+		return diags[:1]
+	}
 	summaries, places := map[string]bool{}, map[hcl.Pos]bool{}
 	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool {
 		place := subject(d).Start
@@ -193,11 +204,13 @@ func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 }
 
 // sorted puts diagnostics in the order of the file; those without a place come
-// first.
+// first. What is said twice of one place is left out.
 func sorted(diags hcl.Diagnostics) hcl.Diagnostics {
 	slices.SortStableFunc(diags, func(a, b *hcl.Diagnostic) int {
 		x, y := subject(a), subject(b)
 		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte))
 	})
-	return diags
+	return slices.CompactFunc(diags, func(a, b *hcl.Diagnostic) bool {
+		return a.Subject != nil && b.Subject != nil && *a.Subject == *b.Subject && a.Summary == b.Summary && a.Detail == b.Detail
+	})
 }

@@ -14,6 +14,9 @@ const Settings = "settings"
 // answer to in scope. Answers can lead to further requests, so ask until there
 // are none.
 func (p *Project) Requests(name string, scope Scope, stages ...string) []Request {
+	if !p.asks {
+		return nil
+	}
 	for _, a := range p.apps {
 		if a.name == name {
 			return p.requests(a, scope, stages)

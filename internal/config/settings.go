@@ -247,12 +247,25 @@ func (v values) settings(kind string, secrets *secret.Set) map[string]component.
 // longer variable than 128 KiB; files may be larger.
 const longestSetting = 1 << 20
 
+// longestSettings is the limit of all values of one block.
+const longestSettings = 16 << 20
+
 // tooLong reports a value over the limit.
 func tooLong(name string, where hcl.Range) *hcl.Diagnostic {
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Value too long",
 		Detail:   fmt.Sprintf("The value of %q is longer than %d KiB. Put what is so large into the image, or let the app fetch it.", name, longestSetting>>10),
+		Subject:  &where,
+	}
+}
+
+// tooMuch reports the value with which a block is over its limit.
+func tooMuch(where hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Values too long",
+		Detail:   fmt.Sprintf("With this one, the values of the block are longer than %d MiB together. Put what is so large into the image, or let the app fetch it.", longestSettings>>20),
 		Subject:  &where,
 	}
 }

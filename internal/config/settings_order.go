@@ -36,13 +36,15 @@ type groupReader struct {
 	ctx     *hcl.EvalContext
 	values  values // grows
 	entries []*entry
-	path    []*entry // that led to the present one
+	named   map[string][]*entry // by what String returns
+	path    []*entry            // that led to the present one
+	size    int                 // of the values so far, in bytes
 	diags   hcl.Diagnostics
 }
 
 // evaluate evaluates g over the values under it.
 func (g group) evaluate(under values, ctx *hcl.EvalContext, scope Scope) (values, hcl.Diagnostics) {
-	r := &groupReader{scope: scope, ctx: ctx, values: under.over()}
+	r := &groupReader{scope: scope, ctx: ctx, values: under.over(), named: map[string][]*entry{}}
 	for i, attribute := range []*hcl.Attribute{g.env, g.file, g.internal} {
 		if attribute != nil {
 			r.list(settingKinds[i], attribute)
@@ -80,7 +82,9 @@ func (r *groupReader) list(kind string, attribute *hcl.Attribute) {
 				Subject:  pair.Key.Range().Ptr(),
 			})
 		default:
-			r.entries = append(r.entries, &entry{kind: kind, name: key.AsString(), expr: pair.Value})
+			e := &entry{kind: kind, name: key.AsString(), expr: pair.Value}
+			r.entries = append(r.entries, e)
+			r.named[e.String()] = append(r.named[e.String()], e)
 		}
 	}
 }
@@ -93,6 +97,9 @@ func (r *groupReader) evaluate(e *entry) {
 	case visiting:
 		r.loop(e)
 		return
+	}
+	if r.full() {
+		return // which has been reported
 	}
 	e.state = visiting
 	r.values[e.kind][e.name] = cty.UnknownVal(cty.String) // so that a problem here is none of those that refer to it
@@ -135,12 +142,22 @@ func (r *groupReader) evaluate(e *entry) {
 	}
 }
 
+// full reports whether the values are too long together.
+func (r *groupReader) full() bool { return r.size > longestSettings }
+
 // keep adds a value that was evaluated.
 func (r *groupReader) keep(e *entry, value cty.Value) {
 	plain, _ := value.Unmark()
-	if plain.IsKnown() && len(plain.AsString()) > longestSetting {
-		r.diags = append(r.diags, tooLong(e.kind+"."+e.name, e.expr.Range()))
-		return
+	if plain.IsKnown() {
+		length := len(plain.AsString())
+		if length > longestSetting {
+			r.diags = append(r.diags, tooLong(e.kind+"."+e.name, e.expr.Range()))
+			return
+		}
+		if r.size += length; r.full() {
+			r.diags = append(r.diags, tooMuch(e.expr.Range()))
+			return
+		}
 	}
 	r.values[e.kind][e.name] = value
 }
@@ -149,6 +166,9 @@ func (r *groupReader) keep(e *entry, value cty.Value) {
 // where the name is computed.
 func (r *groupReader) referred(traversal hcl.Traversal) []*entry {
 	kind, name := stepName(traversal, 1), stepName(traversal, 2)
+	if kind != "" && name != "" {
+		return r.named[(&entry{kind: kind, name: name}).String()]
+	}
 	var found []*entry
 	for _, e := range r.entries {
 		if (kind == "" || e.kind == kind) && (name == "" || e.name == name) {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/diag"
 )
@@ -112,14 +112,15 @@ func (v *variable) value(g given, found bool, s Scope) (cty.Value, hcl.Diagnosti
 	case !found:
 		return v.fallback(v.context(s))
 	}
+	detail := fmt.Sprintf("The value of %q from %s cannot be read", v.name, g.source)
 	raw, err := g.value(v.written)
 	if err == nil {
+		detail = fmt.Sprintf("The value of %q from %s does not fit its type, which is %s", v.name, g.source, typeexpr.TypeString(v.constraint))
 		raw, err = v.convert(raw)
 	}
 	if err == nil {
 		return raw, nil
 	}
-	detail := fmt.Sprintf("The value of %q from %s does not fit its type, which is %s", v.name, g.source, typeexpr.TypeString(v.constraint))
 	if !v.sensitive { // HCL's words may quote the value
 		detail += ": " + conversion(err)
 	}
@@ -173,7 +174,7 @@ func (g given) value(written bool) (cty.Value, error) {
 	case !written:
 		return cty.StringVal(g.text), nil
 	}
-	expr, diags := hclsyntax.ParseExpression([]byte(g.text), g.source, hcl.InitialPos)
+	expr, diags := bounded.ParseExpression([]byte(g.text), g.source, hcl.InitialPos)
 	if diags.HasErrors() {
 		return cty.NilVal, firstOf(diags)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/deploy-action/deploy-action/internal/config/bounded"
 )
 
 // variable is the declaration of an input variable.
@@ -153,10 +155,14 @@ func (v *variable) fallback(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	}
 	converted, err := v.convert(value)
 	if err != nil {
+		reason := conversion(err)
+		if v.dynamic && v.written && value.Type() == cty.String {
+			reason = "the answer of the source is no JSON"
+		}
 		return cty.DynamicVal, append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Invalid default value for variable",
-			Detail:   fmt.Sprintf("The default of %q does not fit its type, which is %s: %s.", v.name, typeexpr.TypeString(v.constraint), conversion(err)),
+			Detail:   fmt.Sprintf("The default of %q does not fit its type, which is %s: %s.", v.name, typeexpr.TypeString(v.constraint), reason),
 			Subject:  v.standard.Expr.Range().Ptr(),
 		})
 	}
@@ -177,10 +183,12 @@ func (v *variable) convert(value cty.Value) (cty.Value, error) {
 func (v *variable) parsed(value cty.Value) cty.Value {
 	text, marks := value.Unmark()
 	switch {
-	case text.Type() != cty.String || text.IsKnown() && text.IsNull() || !v.written:
+	case text.Type() != cty.String || text.IsNull() || !v.written:
 		return value
 	case !text.IsKnown():
-		return cty.DynamicVal.WithMarks(marks)
+		return cty.UnknownVal(v.constraint).WithMarks(marks)
+	case bounded.DeepJSON(text.AsString()):
+		return value
 	}
 	kind, err := ctyjson.ImpliedType([]byte(text.AsString()))
 	if err != nil {
