@@ -65,6 +65,8 @@ config {
   }
   file = {
     "key.pem"  = var.key
+    "app.conf" = templatestring("pass = $${pass}\n%%%%{ for line in split(\"\\n\", key) }$${line}\n%%%%{ endfor }", { pass = var.password, key = var.key })
+    "file"     = file(templatefile("${path.project}/app.tpl", { token = var.token }))
   }
 }
 app "web" {

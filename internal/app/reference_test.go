@@ -16,6 +16,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/app"
 	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/config/funcs"
 )
 
 //go:generate go test -run ^TestReference$ -update
@@ -32,6 +33,7 @@ var chapters = []struct {
 	{"Inputs of the action", inputsChapter},
 	{"Outputs of the action", outputsChapter},
 	{"Blocks of waypoint.hcl", blocksChapter},
+	{"Functions", functionsChapter},
 	{"What plugins take", pluginsChapter},
 }
 
@@ -234,4 +236,29 @@ func explained(item config.ItemReference) string {
 		doc += " Accepted without effect: " + strings.ToLower(item.NoEffect[:1]) + item.NoEffect[1:]
 	}
 	return doc
+}
+
+func functionsChapter(*testing.T) string {
+	var b strings.Builder
+	group := ""
+	for _, f := range funcs.Reference() {
+		if f.Group != group {
+			group = f.Group
+			fmt.Fprintf(&b, "\n### %s\n\n| | |\n|---|---|\n", group)
+		}
+		fmt.Fprintf(&b, "| `%s(%s)` | %s |\n", f.Name, parameters(f), strings.ReplaceAll(f.Summary, "|", "\\|"))
+	}
+	return b.String()
+}
+
+// parameters are those of a function, by name.
+func parameters(f funcs.Signature) string {
+	names := make([]string, len(f.Params))
+	for i, p := range f.Params {
+		names[i] = p.Name
+		if p.Variadic {
+			names[i] += "…"
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/deploy-action/deploy-action/internal/config/bounded"
-	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/diag"
 )
 
@@ -25,6 +24,10 @@ var elsewhere = map[string]string{
 	"labels":     "It exists inside the build, registry, deploy and release blocks, but not in their own labels.",
 	"var":        "Variables are resolved after the project's name, its labels, and the defaults of variables, so that none of these can refer to one.",
 }
+
+// templateNames are the functions that exist only where what a template may
+// refer to does.
+var templateNames = []string{"templatedir", "templatefile", "templatestring"}
 
 // explain completes HCL's diagnostic on an expression: it names what was
 // probably meant, or where a name exists. It goes by the expression at fault,
@@ -96,8 +99,8 @@ func unknownFunction(name string, ctx *hcl.EvalContext) string {
 	if name == "env" || name == "getenv" {
 		return fmt.Sprintf("There is no function named %q. Declare a variable with env = [\"NAME\"], and refer to that one.", name)
 	}
-	if slices.Contains(funcs.NotYet, name) {
-		return fmt.Sprintf("The function %q belongs to the language, but this version does not know it yet.", name)
+	if slices.Contains(templateNames, name) {
+		return fmt.Sprintf("The function %q renders a template, and can be called in apps and in config blocks.", name)
 	}
 	var names []string
 	for ; ctx != nil; ctx = ctx.Parent() {

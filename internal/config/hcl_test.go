@@ -82,6 +82,7 @@ func run(t *testing.T, archive *txtar.Archive) map[string]string {
 		Labels:    inputs.Labels,
 		GitHub:    texts(inputs.GitHub),
 		Secrets:   &secret.Set{},
+		TempDir:   t.TempDir(),
 	}
 	for _, file := range inputs.VarFiles {
 		in.VarFiles = append(in.VarFiles, filepath.Join(dir, file))

@@ -30,7 +30,7 @@ type Inputs struct {
 // return a changed copy. The zero Scope knows nothing.
 type Scope struct {
 	project    *Project
-	place      funcs.Place
+	place      *funcs.Place
 	head       *hcl.EvalContext // without variables
 	ctx        *hcl.EvalContext
 	workspace  string
@@ -64,7 +64,7 @@ func (p *Project) Scope(in Inputs) (Scope, hcl.Diagnostics) {
 			Detail:   problem,
 		})
 	}
-	place := funcs.Place{Dir: p.dir, Root: p.repository, Home: environ["HOME"], TempDir: in.TempDir}
+	place := &funcs.Place{Dir: p.dir, Root: p.repository, Home: environ["HOME"], TempDir: in.TempDir}
 	head := p.context(cty.StringVal(in.Workspace), githubObject(in.GitHub), place)
 	scope := Scope{project: p, place: place, head: head, ctx: head, workspace: in.Workspace, extra: in.Labels, secrets: in.Secrets}
 
@@ -107,7 +107,7 @@ func (s Scope) child(ctx *hcl.EvalContext, variables map[string]cty.Value) *hcl.
 }
 
 // context returns what the head of the file is evaluated in.
-func (p *Project) context(workspace, github cty.Value, place funcs.Place) *hcl.EvalContext {
+func (p *Project) context(workspace, github cty.Value, place *funcs.Place) *hcl.EvalContext {
 	standard := &hcl.EvalContext{Functions: funcs.Standard()}
 	ctx := standard.NewChild()
 	ctx.Functions = place.Functions()
@@ -125,7 +125,7 @@ func (p *Project) context(workspace, github cty.Value, place funcs.Place) *hcl.E
 // earlyContext is the context at a time when nobody has said yet in which
 // workspace, and for which event, the file is evaluated.
 func (p *Project) earlyContext() *hcl.EvalContext {
-	return p.context(cty.UnknownVal(cty.String), cty.DynamicVal, funcs.Place{Dir: p.dir, Root: p.repository})
+	return p.context(cty.UnknownVal(cty.String), cty.DynamicVal, &funcs.Place{Dir: p.dir, Root: p.repository})
 }
 
 // Runner returns the environment variables that the file sets for this program,

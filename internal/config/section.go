@@ -28,7 +28,8 @@ type variant struct {
 
 // labelled is a variant for operations whose labels match a selector.
 type labelled struct {
-	selector string
+	text     string
+	selector *funcs.Selector
 	where    hcl.Range
 	variant
 }
@@ -41,9 +42,9 @@ func (s *section) choose(workspace string, labels map[string]string) (variant, h
 		return v, nil
 	}
 	for _, l := range s.labelled {
-		matches, err := funcs.Match(l.selector, labels)
+		matches, err := l.selector.Match(labels)
 		if err != nil {
-			return s.plain, hcl.Diagnostics{badSelector(l.selector, err, l.where)}
+			return s.plain, hcl.Diagnostics{badSelector(l.text, err, l.where)}
 		}
 		if matches {
 			return l.variant, nil
@@ -87,21 +88,23 @@ func newSection(block *hcl.Block, content *hcl.BodyContent, kind string) (*secti
 		diags = append(diags, more...)
 	}
 	for _, scope := range content.Blocks.OfType("label") {
-		selector, where := scope.Labels[0], scope.LabelRanges[0]
+		text, where := scope.Labels[0], scope.LabelRanges[0]
 		content, more := grammar.read(scope.Body)
 		diags = append(diags, more...)
-		if err := funcs.CheckSelector(selector); err != nil {
-			diags = append(diags, badSelector(selector, err, where))
-		}
-		if i := slices.IndexFunc(s.labelled, func(l labelled) bool { return l.selector == selector }); i >= 0 {
-			diags = append(diags, twice("label block", selector, where, s.labelled[i].header))
-			continue
-		}
 		v, more := newVariant(scope, content, kind)
 		diags = append(diags, more...)
-		s.labelled = append(s.labelled, labelled{selector, where, v})
+		if i := slices.IndexFunc(s.labelled, func(l labelled) bool { return l.text == text }); i >= 0 {
+			diags = append(diags, twice("label block", text, where, s.labelled[i].header))
+			continue
+		}
+		selector, err := funcs.ParseSelector(text)
+		if err != nil {
+			diags = append(diags, badSelector(text, err, where))
+			continue
+		}
+		s.labelled = append(s.labelled, labelled{text, selector, where, v})
 	}
-	byLength(s.labelled, func(l labelled) string { return l.selector })
+	byLength(s.labelled, func(l labelled) string { return l.text })
 	return s, diags
 }
 

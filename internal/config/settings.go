@@ -31,7 +31,8 @@ type scopedGroups struct {
 
 // labelledGroup is a group for deployments whose labels match a selector.
 type labelledGroup struct {
-	selector string
+	text     string
+	selector *funcs.Selector
 	where    hcl.Range
 	group
 }
@@ -85,13 +86,14 @@ func readGroups(content *hcl.BodyContent) (scopedGroups, hcl.Diagnostics) {
 			s.workspaces[strings.ToLower(name)] = newGroup(inner)
 			continue
 		}
-		if err := funcs.CheckSelector(name); err != nil {
+		selector, err := funcs.ParseSelector(name)
+		if err != nil {
 			diags = append(diags, badSelector(name, err, where))
 			continue
 		}
-		s.labelled = append(s.labelled, labelledGroup{name, where, newGroup(inner)})
+		s.labelled = append(s.labelled, labelledGroup{name, selector, where, newGroup(inner)})
 	}
-	byLength(s.labelled, func(l labelledGroup) string { return l.selector })
+	byLength(s.labelled, func(l labelledGroup) string { return l.text })
 	slices.Reverse(s.labelled) // the longest selector wins, so it comes last
 	return s, diags
 }
@@ -200,9 +202,9 @@ func (s scopedGroups) chosen(workspace string, labels map[string]string) ([]grou
 	}
 	var diags hcl.Diagnostics
 	for _, l := range s.labelled {
-		matches, err := funcs.Match(l.selector, labels)
+		matches, err := l.selector.Match(labels)
 		if err != nil {
-			diags = append(diags, badSelector(l.selector, err, l.where))
+			diags = append(diags, badSelector(l.text, err, l.where))
 		}
 		if matches {
 			groups = append(groups, l.group)

@@ -1,25 +1,47 @@
 package funcs_test
 
 import (
-	"encoding/binary"
-	"errors"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 )
 
 // results are calls with an expression for their exact result.
 var results = map[string]string{
+	`base64gunzip(base64gzip("a"))`:                                                                  `"a"`,
+	`cidrhost("10.12.0.0/16", 5)`:                                                                    `"10.12.0.5"`,
+	`cidrnetmask("172.16.0.0/12")`:                                                                   `"255.240.0.0"`,
+	`cidrsubnet("172.16.0.0/12", 4, 2)`:                                                              `"172.18.0.0/16"`,
+	`cidrsubnets("10.1.0.0/16", 4, 8)`:                                                               `tolist(["10.1.0.0/20", "10.1.16.0/24"])`,
+	`filemd5("${here}/../above.txt") == md5("above")`:                                                `true`,
+	`filesha1("${here}/../above.txt") == sha1("above")`:                                              `true`,
+	`filesha256("${here}/../above.txt") == sha256("above")`:                                          `true`,
+	`filesha512("${here}/../above.txt") == sha512("above")`:                                          `true`,
+	`filebase64sha256("${here}/../above.txt") == base64sha256("above")`:                              `true`,
+	`filebase64sha512("${here}/../above.txt") == base64sha512("above")`:                              `true`,
+	`index(["a", "b"], "b")`:                                                                         `1`,
+	`issensitive(sensitive("a"))`:                                                                    `true`,
+	`issensitive("a")`:                                                                               `false`,
+	`matchkeys(["x", "y", "z"], ["a", "b", "a"], ["a"])`:                                             `tolist(["x", "z"])`,
+	`matchkeys(["x"], ["a"], ["b"])`:                                                                 `slice(tolist(["x"]), 0, 0)`,
+	`selectormatch({ env = "prod" }, "env == prod")`:                                                 `true`,
+	`selectorlookup({ env = "prod" }, { "env == dev" = 1, "env == prod" = 2 }, 3)`:                   `2`,
+	`selectorlookup({ env = "prod" }, { "env == dev" = 1 }, 3)`:                                      `3`,
+	`selectorlookup({ env = "prod" }, { "env == prod" = "z", "env != dev" = "a" }, "")`:              `"a"`,
+	`substr(bcrypt("a", 4), 0, 7)`:                                                                   `"$2a$04$"`,
+	`textencodebase64("é", "UTF-16LE")`:                                                              `"6QA="`,
+	`textdecodebase64("6QA=", "UTF-16LE")`:                                                           `"é"`,
+	`timecmp("2026-01-02T03:04:05Z", "2026-01-02T04:04:05+01:00")`:                                   `0`,
+	`timecmp("2026-01-02T03:04:05Z", "2027-01-02T03:04:05Z")`:                                        `-1`,
+	`transpose({ a = ["1", "2"], b = ["2"] })`:                                                       `tomap({ "1" = tolist(["a"]), "2" = tolist(["a", "b"]) })`,
+	`urldecode("a+b%26c")`:                                                                           `"a b&c"`,
+	`length(uuid())`:                                                                                 `36`,
+	`uuidv5("dns", "www.terraform.io")`:                                                              `"a5008fae-b28c-5ba5-96cd-82b4c53552d6"`,
+	`file(jsonnetfile("${here}/a.jsonnet", { ext_vars = { a = "x" }, tla_code = { n = "1 + 1" } }))`: `"{\n   \"a\": \"x\",\n   \"n\": 2\n}\n"`,
+	`basename(jsonnetfile("${here}/json/b.jsonnet", null))`:                                          `"b.json"`,
+	`fileset(jsonnetdir("${here}/json", {}), "**")`:                                                  `toset(["b.json", "more/c.json"])`,
+	`jsondecode(file("${jsonnetdir("${here}/json", {})}/more/c.json"))`:                              `{ b = 1, text = "hello\n" }`,
 	`abs(-2)`:                   `2`,
 	`ceil(1.2)`:                 `2`,
 	`floor(1.8)`:                `1`,
@@ -149,30 +171,60 @@ func TestFunctions(t *testing.T) {
 
 // mistakes are wrong calls with what their author is told.
 var mistakes = map[string]string{
-	`sum([])`:                             `an empty list has no sum`,
-	`sum(["x"])`:                          `element 0: a number is required`,
-	`sum("x")`:                            `a list, tuple or set is required`,
-	`alltrue([null])`:                     `element 0 is null`,
-	`one(["a", "b"])`:                     `it has more than one element`,
-	`one("a")`:                            `a list, tuple or set is required`,
-	`length(1)`:                           `a string, list, map, object, set or tuple is required`,
-	`base64decode("%")`:                   `this is not base64`,
-	`base64decode("/w==")`:                `the decoded bytes are no UTF-8 text`,
-	`file("hello.txt")`:                   `the path "hello.txt" is relative; begin it with ${path.project}/ or ${path.app}/`,
-	`file("${here}/nothing")`:             `there is no file "`,
-	`file("${here}/bytes")`:               `is no UTF-8 text; filebase64 reads it`,
-	`file("${here}")`:                     `it is not a regular file`,
-	`file("${here}/../../outside")`:       `lies outside of the repository`,
-	`file("/etc/hostname")`:               `lies outside of the repository`,
-	`file("${here}/outer-link")`:          `path escapes from parent`,
-	`file("${here}/folder-link/secret")`:  `path escapes from parent`,
-	`filebase64("${here}/outer-link")`:    `path escapes from parent`,
-	`fileexists("${here}/below")`:         `it is not a regular file`,
-	`fileexists("${here}/outer-link")`:    `path escapes from parent`,
-	`fileset(here, "[")`:                  `the pattern "[" is not valid`,
-	`fileset("/etc", "*")`:                `lies outside of the repository`,
-	`fileset("${here}/folder-link", "*")`: `path escapes from parent`,
-	`gitrefhash()`:                        `is in no Git repository`,
+	`base64gunzip("YQ==")`:                                          `this is not compressed by gzip`,
+	`bcrypt("a", 31)`:                                               `a cost of more than 13 takes too long`,
+	`cidrhost("x", 1)`:                                              `invalid CIDR`,
+	`cidrsubnets("10.0.0.0/30", 4)`:                                 `too long for an IPv4 address`,
+	`index(["a"], "b")`:                                             `the list does not have this value`,
+	`index("a", "b")`:                                               `a list or tuple is required`,
+	`matchkeys(["x"], ["a", "b"], ["a"])`:                           `there are 2 keys for 1 values`,
+	`transpose({ a = [null] })`:                                     `the list "a" has a null`,
+	`rsadecrypt("YQ==", "x")`:                                       `this is no key in PEM form`,
+	`textencodebase64("a", "nope")`:                                 `there is no encoding "nope"`,
+	`textencodebase64("\U0001F600", "ISO-8859-1")`:                  `it has characters that ISO-8859-1 cannot write`,
+	`textdecodebase64("%", "UTF-8")`:                                `this is not base64`,
+	`timecmp("x", "y")`:                                             `"x" is no time such as`,
+	`urldecode("%zz")`:                                              `"%zz" is no escape`,
+	`uuidv5("x", "y")`:                                              `doesn't support namespace x`,
+	`parseint("x", 10)`:                                             `cannot parse "x" as a base 10 integer`,
+	`selectormatch({}, "env = x")`:                                  `the selector "env = x" is not valid: what begins at character 5, "= x", is not understood; write it as in`,
+	`selectorlookup({}, { "env ==" = 1 }, 2)`:                       `is not complete`,
+	`selectorlookup({}, [1], 2)`:                                    `a map of values by their selectors is required`,
+	`selectorlookup({}, { "a == b" = [1] }, "x")`:                   `the default must be of the same type as the values`,
+	`jsonnetfile("${here}/a.jsonnet", { ext_var = {} })`:            `there is no option "ext_var". Did you mean "ext_vars"?`,
+	`jsonnetfile("${here}/a.jsonnet", { ext_vars = 1 })`:            `the option "ext_vars": `,
+	`jsonnetfile("${here}/a.jsonnet", { ext_vars = { a = null } })`: `the value of "a" is null`,
+	`jsonnetfile("${here}/a.jsonnet", 1)`:                           `an object or null is required`,
+	`jsonnetfile("${here}/a.jsonnet", {})`:                          `Missing argument: n`,
+	`jsonnetfile("a.jsonnet", {})`:                                  `is relative; begin it with ${path.project}/`,
+	`jsonnetfile("${here}/json/bad.libsonnet", {})`:                 `lies outside of the repository`,
+	`jsonnetfile("${here}/json/recursive.libsonnet", {})`:           `max stack frames exceeded`,
+	`jsonnetfile("${here}/deep.jsonnet", {})`:                       `it is nested too deep`,
+	`jsonnetdir("${here}/nothing", {})`:                             `there is no folder`,
+	`sum([])`:                                                       `an empty list has no sum`,
+	`sum(["x"])`:                                                    `element 0: a number is required`,
+	`sum("x")`:                                                      `a list, tuple or set is required`,
+	`alltrue([null])`:                                               `element 0 is null`,
+	`one(["a", "b"])`:                                               `it has more than one element`,
+	`one("a")`:                                                      `a list, tuple or set is required`,
+	`length(1)`:                                                     `a string, list, map, object, set or tuple is required`,
+	`base64decode("%")`:                                             `this is not base64`,
+	`base64decode("/w==")`:                                          `the decoded bytes are no UTF-8 text`,
+	`file("hello.txt")`:                                             `the path "hello.txt" is relative; begin it with ${path.project}/ or ${path.app}/`,
+	`file("${here}/nothing")`:                                       `there is no file "`,
+	`file("${here}/bytes")`:                                         `is no UTF-8 text; filebase64 reads it`,
+	`file("${here}")`:                                               `it is not a regular file`,
+	`file("${here}/../../outside")`:                                 `lies outside of the repository`,
+	`file("/etc/hostname")`:                                         `lies outside of the repository`,
+	`file("${here}/outer-link")`:                                    `path escapes from parent`,
+	`file("${here}/folder-link/secret")`:                            `path escapes from parent`,
+	`filebase64("${here}/outer-link")`:                              `path escapes from parent`,
+	`fileexists("${here}/below")`:                                   `it is not a regular file`,
+	`fileexists("${here}/outer-link")`:                              `path escapes from parent`,
+	`fileset(here, "[")`:                                            `the pattern "[" is not valid`,
+	`fileset("/etc", "*")`:                                          `lies outside of the repository`,
+	`fileset("${here}/folder-link", "*")`:                           `path escapes from parent`,
+	`gitrefhash()`:                                                  `is in no Git repository`,
 }
 
 func TestFunctionErrors(t *testing.T) {
@@ -215,138 +267,5 @@ func TestSensitiveValuesStaySensitive(t *testing.T) {
 		if err != nil || !got.HasMark(funcs.Sensitive) {
 			t.Errorf("%s = %#v, %v, want a sensitive value", call, got, err)
 		}
-	}
-}
-
-// FuzzFunctions calls a function with arguments made of arbitrary bytes: it
-// may refuse them, but must not panic.
-func FuzzFunctions(f *testing.F) {
-	place := newPlace(f)
-	table := maps.Clone(funcs.Standard())
-	maps.Copy(table, place.Functions())
-	// The standard library's setproduct panics where tuples hold a null among
-	// others; config turns that into a problem.
-	delete(table, "setproduct")
-	names := slices.Sorted(maps.Keys(table))
-	for i := range names {
-		f.Add(uint16(i), []byte("\x01ab\x00\x02\x05\x03\x02\x01a\x01b\x04"))
-		f.Add(uint16(i), []byte{3, 0})
-	}
-	f.Fuzz(func(t *testing.T, index uint16, data []byte) {
-		name := names[int(index)%len(names)]
-		var args []cty.Value
-		for len(data) > 0 && len(args) < 4 {
-			var arg cty.Value
-			arg, data = argument(data, 2)
-			args = append(args, arg)
-		}
-		_, err := table[name].Call(args)
-		if panicked, ok := errors.AsType[function.PanicError](err); ok {
-			t.Errorf("%s(%#v) panicked: %v\n%s", name, args, panicked.Value, panicked.Stack)
-		}
-	})
-}
-
-// argument makes a value of the first bytes of data and returns what is left.
-func argument(data []byte, depth int) (cty.Value, []byte) {
-	if len(data) == 0 {
-		return cty.NullVal(cty.DynamicPseudoType), nil
-	}
-	kind, data := data[0]%9, data[1:]
-	text := func() string {
-		n := min(len(data), 1+int(kind)*2)
-		s := strings.ToValidUTF8(string(data[:n]), "?") // HCL has no other strings
-		data = data[n:]
-		return s
-	}
-	var elements []cty.Value
-	if kind >= 3 && kind <= 5 && depth > 0 {
-		for range 2 {
-			var element cty.Value
-			element, data = argument(data, depth-1)
-			elements = append(elements, element)
-		}
-	}
-	switch kind {
-	case 0:
-		return cty.StringVal(text()), data
-	case 1:
-		var number [8]byte
-		copy(number[:], text())
-		return cty.NumberIntVal(int64(int16(binary.LittleEndian.Uint16(number[:])))), data
-	case 2:
-		return cty.BoolVal(len(data)%2 == 0), data
-	case 3, 4:
-		return cty.TupleVal(elements), data
-	case 5:
-		object := map[string]cty.Value{}
-		for _, element := range elements {
-			object[text()] = element
-		}
-		return cty.ObjectVal(object), data
-	case 6:
-		return cty.ListVal([]cty.Value{cty.StringVal(text()), cty.StringVal(text())}), data
-	case 7:
-		return cty.UnknownVal(cty.String), data
-	}
-	return cty.NullVal(cty.String), data
-}
-
-// newPlace makes a project in a repository with files, and links that lead
-// elsewhere.
-func newPlace(t testing.TB) funcs.Place {
-	t.Helper()
-	top := t.TempDir()
-	place := funcs.Place{
-		Dir:  filepath.Join(top, "repository/project"),
-		Root: filepath.Join(top, "repository"),
-		Home: "/home/someone",
-	}
-	for name, content := range map[string]string{
-		"outside/secret":                        "secret",
-		"repository/above.txt":                  "above",
-		"repository/project/hello.txt":          "hello\n",
-		"repository/project/bytes":              "\xff",
-		"repository/project/below/more.txt":     "more",
-		"repository/project/below/other/x.yaml": "x",
-	} {
-		write(t, filepath.Join(top, name), content)
-	}
-	for name, destination := range map[string]string{
-		"inner-link":  "hello.txt",
-		"outer-link":  "../../outside/secret",
-		"folder-link": "../../outside",
-	} {
-		if err := os.Symlink(destination, filepath.Join(place.Dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return place
-}
-
-// evaluate evaluates one expression; the variable here is the project's folder.
-func evaluate(place funcs.Place, source string) (cty.Value, error) {
-	expr, diags := hclsyntax.ParseExpression([]byte(source), "test", hcl.InitialPos)
-	if diags.HasErrors() {
-		return cty.NilVal, diags
-	}
-	ctx := (&hcl.EvalContext{Functions: funcs.Standard()}).NewChild()
-	ctx.Functions = place.Functions()
-	ctx.Variables = map[string]cty.Value{"here": cty.StringVal(place.Dir)}
-	value, diags := expr.Value(ctx)
-	if diags.HasErrors() {
-		return cty.NilVal, diags
-	}
-	return value, nil
-}
-
-// write writes a file and the folders above it.
-func write(t testing.TB, path, content string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -3,7 +3,9 @@ package funcs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,10 +14,10 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// gitFunctions returns the functions on the Git repository that holds dir. It
-// is opened at the first call, and what was read then is the answer to every
-// later one: all apps of a run get the same.
-func gitFunctions(dir string) map[string]function.Function {
+// gitEntries are the functions on the Git repository that holds dir. It is
+// opened at the first call, and what was read then is the answer to every later
+// one: all apps of a run get the same.
+func gitEntries(dir string) []entry {
 	open := sync.OnceValues(func() (*repository, error) { return openRepository(dir) })
 	head := sync.OnceValues(func() (string, error) {
 		r, err := open()
@@ -38,23 +40,38 @@ func gitFunctions(dir string) map[string]function.Function {
 		}
 		return r.pretty(time.Now())
 	})
-	return map[string]function.Function{
-		"gitrefhash":   gitFunction(head),
-		"gitrefpretty": gitFunction(pretty),
-		"gitreftag":    gitFunction(tag),
-		"gitremoteurl": function.New(&function.Spec{
-			Params: []function.Parameter{{Name: "name", Type: cty.String}},
-			Type:   function.StaticReturnType(cty.String),
-			Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-				r, err := open()
-				if err != nil {
-					return cty.NilVal, err
-				}
-				url, err := r.remote(args[0].AsString())
-				return cty.StringVal(url), err
-			},
-		}),
+	configured := sync.OnceValues(func() (*remotes, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return r.remotes()
+	})
+	return []entry{
+		{name: "gitrefhash", function: gitFunction(head), summary: "Returns the full hash of the commit that is checked out."},
+		{name: "gitrefpretty", function: gitFunction(pretty), summary: "Returns the lightweight tag or the hash of the commit that is checked out, with _CHANGES_ and a time where tracked files differ from it."},
+		{name: "gitreftag", function: gitFunction(tag), summary: "Returns the last lightweight tag of the commit that is checked out, or \"\"."},
+		{name: "gitremoteurl", function: remoteFunction(configured), summary: "Returns the first URL of a remote."},
 	}
+}
+
+// remoteFunction makes the function that returns the URL of a remote.
+func remoteFunction(configured func() (*remotes, error)) function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "name", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.String),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			known, err := configured()
+			if err != nil {
+				return cty.NilVal, err
+			}
+			url, err := known.url(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, function.NewArgError(0, err)
+			}
+			return cty.StringVal(url), nil
+		},
+	})
 }
 
 // gitFunction makes a function without arguments.
@@ -129,15 +146,35 @@ func (r *repository) pretty(now time.Time) (string, error) {
 	return name, nil
 }
 
-// remote returns the first URL of a remote.
-func (r *repository) remote(name string) (string, error) {
+// remotes are the remotes of a repository.
+type remotes struct {
+	worktree string
+	urls     map[string]string // the first of each, by name
+}
+
+// remotes returns what the configuration says of remotes.
+func (r *repository) remotes() (*remotes, error) {
 	config, err := r.store.Config()
 	if err != nil {
-		return "", fmt.Errorf("reading the configuration of the Git repository %q: %w", r.worktree, err)
+		return nil, fmt.Errorf("reading the configuration of the Git repository %q: %w", r.worktree, err)
 	}
-	remote, found := config.Remotes[name]
-	if !found || len(remote.URLs) == 0 {
-		return "", function.NewArgErrorf(0, "the Git repository %q has no remote named %q", r.worktree, name)
+	known := &remotes{worktree: r.worktree, urls: map[string]string{}}
+	for name, remote := range config.Remotes {
+		if len(remote.URLs) > 0 {
+			known.urls[name] = remote.URLs[0]
+		}
 	}
-	return remote.URLs[0], nil
+	return known, nil
+}
+
+// url returns the first URL of a remote.
+func (r *remotes) url(name string) (string, error) {
+	if url, found := r.urls[name]; found {
+		return url, nil
+	}
+	names := slices.Sorted(maps.Keys(r.urls))
+	if len(names) == 0 {
+		return "", fmt.Errorf("the Git repository %q has no remote named %q, nor any other", r.worktree, name)
+	}
+	return "", fmt.Errorf("the Git repository %q has no remote named %q; it has %s", r.worktree, name, strings.Join(names, ", "))
 }

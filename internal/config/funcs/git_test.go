@@ -100,7 +100,7 @@ func TestGitLinkedWorktree(t *testing.T) {
 	write(t, filepath.Join(linked, ".git"), "gitdir: "+own+"\n")
 	write(t, filepath.Join(own, "HEAD"), r.head+"\n")
 	write(t, filepath.Join(own, "commondir"), "../..\n")
-	place := funcs.Place{Dir: linked, Root: linked}
+	place := &funcs.Place{Dir: linked, Root: linked}
 	r.want(t, place, `gitrefhash()`, r.head)
 	r.want(t, place, `gitremoteurl("origin")`, "https://example.com/shop.git")
 }
@@ -111,7 +111,7 @@ func TestGitWithoutCommit(t *testing.T) {
 	if _, err := git.PlainInit(dir, false); err != nil {
 		t.Fatal(err)
 	}
-	_, err := evaluate(funcs.Place{Dir: dir, Root: dir}, `gitrefpretty()`)
+	_, err := evaluate(&funcs.Place{Dir: dir, Root: dir}, `gitrefpretty()`)
 	if err == nil || !strings.Contains(err.Error(), "has no commit yet") {
 		t.Errorf("gitrefpretty() = %v, want that there is no commit", err)
 	}
@@ -168,11 +168,11 @@ func (r *testRepository) add(t *testing.T, path string) {
 
 func (r *testRepository) path(name string) string { return filepath.Join(r.dir, name) }
 
-func (r *testRepository) place(below string) funcs.Place {
-	return funcs.Place{Dir: r.path(below), Root: r.dir}
+func (r *testRepository) place(below string) *funcs.Place {
+	return &funcs.Place{Dir: r.path(below), Root: r.dir}
 }
 
-func (r *testRepository) want(t *testing.T, place funcs.Place, call, want string) {
+func (r *testRepository) want(t *testing.T, place *funcs.Place, call, want string) {
 	t.Helper()
 	got, err := evaluate(place, call)
 	if err != nil || got.AsString() != want {
