@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,6 +27,7 @@ type flags struct {
 	release bool
 	format  formatFlags
 	starter starterFlags
+	records recordFlags
 }
 
 // execute runs the verb that args name and returns its exit status.
@@ -50,10 +50,7 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 		}
 	})
 	args = doubleDashes(args, func(name string) bool {
-		if root.PersistentFlags().Lookup(name) != nil {
-			return true
-		}
-		return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil })
+		return root.PersistentFlags().Lookup(name) != nil || hasFlag(root, name)
 	})
 	root.SetArgs(args)
 	root.SetIn(m.Stdin)
@@ -94,7 +91,7 @@ func commands(f *flags, do func(v verb, words []string)) *cobra.Command {
 		for _, add := range v.flags {
 			add(command, f)
 		}
-		root.AddCommand(command)
+		parent(root, v.under).AddCommand(command)
 	}
 	return root
 }

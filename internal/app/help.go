@@ -74,6 +74,52 @@ and what they hold in confidence is masked.`,
 		`  deploy-action config
   deploy-action config --app web --workspace production --json`,
 	},
+	"hold": {
+		`Hold stops every verb that would change the apps in a workspace, until it is lifted. Each of them then says who holds
+what, why and since when.`,
+		`  deploy-action hold --workspace production --reason incident-812
+  deploy-action hold --app web --reason migration`,
+	},
+	"unhold": {
+		`Unhold lifts a hold.`,
+		`  deploy-action unhold --workspace production`,
+	},
+	"state show": {
+		`State show lists the records of the apps in a workspace, newest first.`,
+		`  deploy-action state show
+  deploy-action state show --app web --operation release --all`,
+	},
+	"state export": {
+		// The definitions of the measures are those of state.Measures.
+		`Write the chosen records to standard output or to a file. Secrets are masked.
+
+Without --format this is a state file, which state import merges elsewhere.
+--format ndjson writes one record a line, --format json an array of them.
+
+--dora writes the four DORA measures of each app and workspace instead, over the
+time from --since until now; with --json, or --format json, as JSON. A change is
+an artifact that was not released there before.
+
+  deployments      releases that succeeded, and how many that is a day
+  lead time        median time of the changes from the start of the build to the
+                   end of the release, for records do not say when a change was
+                   committed
+  failure rate     of the releases, and of the deploys that failed before one:
+                   how many failed, or were taken back by a rollback
+  time to restore  median time from such a failure to the next release that
+                   succeeded
+
+What was interrupted counts nowhere. Where older records were trimmed, the time
+begins with the oldest that is left.`,
+		`  deploy-action state export --output state.gz
+  deploy-action state export --since 720h --format ndjson
+  deploy-action state export --dora --since 2026-01-01`,
+	},
+	"state import": {
+		`State import merges the records of a file that state export wrote. What is further along wins, so that importing an
+older copy changes nothing.`,
+		`  deploy-action state import state.gz --yes`,
+	},
 	"validate": {
 		`Validate checks the file and everything in it that can be checked without running anything. With --json standard
 output is one object, whatever is wrong: {"valid": …, "diagnostics": [{"severity", "summary", "detail", "file",

@@ -66,19 +66,34 @@ func TestReference(t *testing.T) {
 
 // visible returns the commands of the verbs that users call.
 func visible() []*cobra.Command {
-	return slices.DeleteFunc(app.Commands().Commands(), func(c *cobra.Command) bool { return c.Hidden })
+	var leaves []*cobra.Command
+	for _, c := range app.Commands().Commands() {
+		switch {
+		case c.Hidden:
+		case c.HasSubCommands():
+			leaves = append(leaves, c.Commands()...)
+		default:
+			leaves = append(leaves, c)
+		}
+	}
+	return leaves
+}
+
+// nameOf is the verb as users write it.
+func nameOf(c *cobra.Command) string {
+	return strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 }
 
 func verbsChapter(*testing.T) string {
 	var b strings.Builder
 	b.WriteString("The input `command` of the action and the first word on a terminal are the same word.\n\n")
 	for _, c := range visible() {
-		fmt.Fprintf(&b, "- [%s](#%s): %s\n", c.Name(), c.Name(), c.Short)
+		fmt.Fprintf(&b, "- [%s](#%s): %s\n", nameOf(c), strings.ReplaceAll(nameOf(c), " ", "-"), c.Short)
 	}
 	for _, c := range visible() {
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n%s", c.Name(), c.Long, fence("sh", unindented(c.Example)))
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n%s", nameOf(c), c.Long, fence("sh", unindented(c.Example)))
 		if c.Use != c.Name() {
-			b.WriteString("\nThe form is `" + c.Use + "`.\n")
+			b.WriteString("\nThe form is `" + nameOf(c) + strings.TrimPrefix(c.Use, c.Name()) + "`.\n")
 		}
 		if c.HasLocalFlags() {
 			b.WriteString("\n" + fence("", c.LocalNonPersistentFlags().FlagUsages()))
@@ -194,11 +209,12 @@ func TestVerbsAreNamed(t *testing.T) {
 	}
 	command := actionEntries(t, "inputs")[0]
 	for _, c := range visible() {
-		if !strings.Contains(string(readme), "`"+c.Name()+"`") {
-			t.Errorf("README.md does not name the verb %s", c.Name())
+		first, _, _ := strings.Cut(nameOf(c), " ") // the input takes one word
+		if !strings.Contains(string(readme), "`"+nameOf(c)+"`") {
+			t.Errorf("README.md does not name the verb %s", nameOf(c))
 		}
-		if description := command.description(); !strings.Contains(description+" ", " "+c.Name()) {
-			t.Errorf("action.yml does not name the verb %s at its input %s: %s", c.Name(), command.name, description)
+		if description := command.description(); !strings.Contains(description+" ", " "+first) {
+			t.Errorf("action.yml does not name the verb %s at its input %s: %s", first, command.name, description)
 		}
 	}
 }

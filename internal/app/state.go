@@ -55,7 +55,7 @@ func (s *session) openFolder(folder string, v verb) error {
 	if err != nil {
 		return invalid("The state cannot be read", err.Error())
 	}
-	store.Verb = v.use
+	store.Verb = v.name()
 	s.engine.Store = store
 	s.engine.Ended = func(context.Context, state.Origin) bool {
 		return true // whoever holds the lock on this machine is the only one alive

@@ -11,6 +11,7 @@ import (
 
 // verb is one word of the command line.
 type verb struct {
+	under      string // the first word of a verb of two, such as state
 	use, short string
 	hidden     bool
 	args       cobra.PositionalArgs
@@ -45,7 +46,7 @@ type verb struct {
 // name is the word that calls the verb.
 func (v verb) name() string {
 	name, _, _ := strings.Cut(v.use, " ")
-	return name
+	return strings.TrimSpace(v.under + " " + name)
 }
 
 var verbs = []verb{
@@ -108,6 +109,29 @@ var verbs = []verb{
 		args:  pipelineWords,
 		flags: []func(*cobra.Command, *flags){pipelineFlags},
 		run:   runPipelineVerb,
+	},
+	{
+		use: "hold", short: "Stop every change of the apps in a workspace, with a --reason", recalls: true, changes: true,
+		run: operate((*engine.Engine).Hold),
+	},
+	{
+		use: "unhold", short: "Lift a hold", recalls: true, changes: true,
+		run: operate((*engine.Engine).Unhold),
+	},
+	{
+		under: "state", use: "show", short: "Show the records, newest first", recalls: true,
+		flags: []func(*cobra.Command, *flags){selectionFlags, allFlag},
+		run:   showRecords,
+	},
+	{
+		under: "state", use: "export", short: "Write the records, or measures of them, to a file", recalls: true, prints: true,
+		flags: []func(*cobra.Command, *flags){selectionFlags, exportFlags},
+		run:   exportRecords,
+	},
+	{
+		under: "state", use: "import FILE", short: "Merge what state export wrote", recalls: true, changes: true, args: oneFile,
+		flags: []func(*cobra.Command, *flags){yesFlag},
+		run:   importRecords,
 	},
 	{
 		use: "validate", short: "Check waypoint.hcl", stateless: true,

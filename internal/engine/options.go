@@ -26,6 +26,8 @@ type Options struct {
 	Retain     int           // old deployments to keep beside the released one; negative for the default
 	Timeout    time.Duration // ends a deploy, and a release; 0 for what the file says, or else the default
 	LockWait   time.Duration // how long to wait for the app's lock; 0 for the default
+
+	DespiteHold bool // go on where a person holds the app
 }
 
 // The defaults of the options.
@@ -43,8 +45,13 @@ func (o Options) retain() int {
 
 // each runs work on every pipeline in turn, under the app's lock, and goes on
 // after a failure of one app, but for those that depend on it. It stops when
-// ctx ends.
+// ctx ends. Where an app is held it touches none of them.
 func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, work func(context.Context, *run) error) ([]Result, error) {
+	if !o.DespiteHold {
+		if err := e.refuseHeld(ctx, pipelines); err != nil {
+			return nil, err
+		}
+	}
 	var results []Result
 	for _, p := range pipelines {
 		if ctx.Err() != nil {
@@ -79,6 +86,9 @@ func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(cont
 			return err
 		}
 		r.knowsHistory = true
+		if held := r.history.holds(); len(held) > 0 && !o.DespiteHold {
+			return &InvalidError{hcl.Diagnostics{heldProblem(held[0])}}
+		}
 		return work(ctx, r)
 	})
 	if err != nil {

@@ -44,6 +44,7 @@ func (r *run) plan(ctx context.Context) (err error) {
 	if r.history, err = r.Engine.history(ctx, r.app.Name); err != nil {
 		return err
 	}
+	r.noteHold()
 	if r.plugins[stageBuild].BuildsOutside {
 		r.add(component.Plan{Changes: []component.Change{{
 			Action: component.Create, Subject: "artifact of " + r.app.Name, Reason: "what follows is known only after the build",

@@ -29,6 +29,7 @@ func (e *Engine) Up(ctx context.Context, o Options) ([]Result, error) {
 
 // Build builds the chosen apps and pushes unless told not to.
 func (e *Engine) Build(ctx context.Context, o Options) ([]Result, error) {
+	o.DespiteHold = true // what runs stays as it is
 	if o.NoPush {
 		return e.through(ctx, o, up[:1])
 	}

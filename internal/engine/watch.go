@@ -39,6 +39,7 @@ func (e *Engine) Status(ctx context.Context, o Options) ([]Standing, error) {
 			return nil, err
 		}
 		r.lookUp(ctx)
+		r.noteHold()
 		released, _ := r.history.released()
 		for _, record := range r.history.deployments() {
 			s := Standing{App: p.app.Name, Record: record, URL: record.URL, Released: record.Deployment == released.Deployment}

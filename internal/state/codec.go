@@ -2,11 +2,15 @@ package state
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -46,16 +50,21 @@ type Header struct {
 	Path   string  // of waypoint.hcl, from the top of the repository
 	Merged []int64 // IDs of the workflow artifacts that were merged into this one
 
+	// Trimmed is what [Trim] took out of this file and of those that were
+	// merged into it. Whoever merges copies does so with [Ranges.Merge].
+	Trimmed Ranges
+
 	Unknown string // members of a newer version, as in Record
 }
 
 // headerLine is the JSON of a [Header], and of the first line of a journal.
 type headerLine struct {
-	Kind   string  `json:"deploy-action"`
-	Schema int     `json:"schema"`
-	Path   string  `json:"path,omitempty"`
-	Merged []int64 `json:"merged,omitempty"`
-	ID     string  `json:"id,omitempty"` // of a journal: changes when it is drained
+	Kind    string  `json:"deploy-action"`
+	Schema  int     `json:"schema"`
+	Path    string  `json:"path,omitempty"`
+	Merged  []int64 `json:"merged,omitempty"`
+	Trimmed Ranges  `json:"trimmed,omitempty"`
+	ID      string  `json:"id,omitempty"` // of a journal: changes when it is drained
 }
 
 // The kinds of file.
@@ -69,7 +78,7 @@ const (
 // no state file.
 func Encode(w io.Writer, h Header, records []Record) error {
 	zipped := gzip.NewWriter(w)
-	line, err := encodeHeader(headerLine{Kind: kindState, Path: h.Path, Merged: h.Merged}, h.Unknown)
+	line, err := encodeHeader(headerLine{Kind: kindState, Path: h.Path, Merged: h.Merged, Trimmed: h.Trimmed}, h.Unknown)
 	if err != nil {
 		return err
 	}
@@ -122,36 +131,61 @@ func decode(r io.Reader) (Header, []Record, error) {
 	return h, records, nil
 }
 
-func decodeLines(r io.Reader) (h Header, records []Record, err error) {
-	limited := &io.LimitedReader{R: r, N: maxState}
-	lines := bufio.NewReader(limited)
-	for n := 0; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		switch {
-		case limited.N <= 0:
-			return Header{}, nil, fmt.Errorf("%w: it holds more than %d MiB", ErrDamaged, maxState>>20)
-		case errors.Is(err, io.EOF) && n > 0 && len(line) == 0:
-			return h, records, nil
-		case errors.Is(err, io.EOF) && n == 0:
-			return Header{}, nil, ErrNotState
-		case errors.Is(err, io.EOF):
-			return Header{}, nil, fmt.Errorf("%w: its last line has no end", ErrDamaged)
-		case err != nil:
-			return Header{}, nil, err
-		}
-		if n == 0 {
-			if h, err = decodeHeader(kindState, line); err != nil {
-				return Header{}, nil, err
-			}
-			continue
-		}
-		record, err := decodeRecord(line)
-		if err != nil {
-			return Header{}, nil, fmt.Errorf("record %d: %w", n, err)
-		}
-		records = append(records, record)
+func decodeLines(r io.Reader) (Header, []Record, error) {
+	content, err := io.ReadAll(io.LimitReader(r, maxState+1))
+	switch {
+	case err != nil:
+		return Header{}, nil, err
+	case len(content) > maxState:
+		return Header{}, nil, fmt.Errorf("%w: it holds more than %d MiB", ErrDamaged, maxState>>20)
+	case len(content) == 0:
+		return Header{}, nil, ErrNotState
 	}
+	first, rest, _ := bytes.Cut(content, []byte("\n"))
+	h, err := decodeHeader(kindState, first)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	if !bytes.HasSuffix(content, []byte("\n")) {
+		return Header{}, nil, fmt.Errorf("%w: its last line has no end", ErrDamaged)
+	}
+	records, err := decodeRecords(slices.Collect(bytes.Lines(rest)))
+	if err != nil {
+		return Header{}, nil, err
+	}
+	return h, records, nil
 }
+
+// decodeRecords reads one record from each line. Whoever looks at a state waits
+// for this, so it takes every processor there is.
+func decodeRecords(lines [][]byte) ([]Record, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	records := make([]Record, len(lines))
+	size := max(minBatch, (len(lines)-1)/runtime.GOMAXPROCS(0)+1)
+	errs := make([]error, (len(lines)-1)/size+1) // of each batch the first
+	var batches sync.WaitGroup
+	for i := range errs {
+		batches.Go(func() {
+			decoder := &recordDecoder{}
+			for n := i * size; n < min((i+1)*size, len(lines)); n++ {
+				if records[n], errs[i] = decoder.record(lines[n]); errs[i] != nil {
+					errs[i] = fmt.Errorf("record %d: %w", n+1, errs[i])
+					return
+				}
+			}
+		})
+	}
+	batches.Wait()
+	if err := cmp.Or(errs...); err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// minBatch is how many records are worth a goroutine.
+const minBatch = 250
 
 // classify replaces what the layers below say of a bad file by our own words.
 func classify(err error) error {
@@ -187,7 +221,7 @@ func decodeHeader(kind string, line []byte) (Header, error) {
 	if err != nil || read.Schema < 1 {
 		return Header{}, ErrNotState
 	}
-	return Header{Schema: read.Schema, Path: read.Path, Merged: read.Merged, Unknown: unknown}, nil
+	return Header{Schema: read.Schema, Path: read.Path, Merged: read.Merged, Trimmed: read.Trimmed, Unknown: unknown}, nil
 }
 
 // newerSchema returns an error where a line says that it has a schema newer
@@ -225,17 +259,4 @@ func encodeRecord(r Record) ([]byte, error) {
 	return append(encoded, '\n'), nil
 }
 
-func decodeRecord(line []byte) (Record, error) {
-	var r Record
-	err := json.Unmarshal(line, &r)
-	if err == nil && r.Check() == nil && 1 <= r.Schema && r.Schema <= Schema {
-		return r, nil
-	}
-	if newer := newerSchema(line); newer != nil {
-		return Record{}, newer
-	}
-	if err != nil {
-		return Record{}, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return Record{}, fmt.Errorf("%w: a record has ID %q, status %q and schema %d", ErrDamaged, r.ID, r.Status, r.Schema)
-}
+func decodeRecord(line []byte) (Record, error) { return (&recordDecoder{}).record(line) }

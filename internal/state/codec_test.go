@@ -34,7 +34,8 @@ func golden() (state.Header, []state.Record) {
 	}
 	full.Ended = noon.Add(time.Minute)
 	full.Unknown = `"retries":3`
-	header := state.Header{Schema: 1, Path: "waypoint.hcl", Merged: []int64{11, 12}, Unknown: `"trimmed":[[1,9]]`}
+	header := state.Header{Schema: 1, Path: "waypoint.hcl", Merged: []int64{11, 12}, Unknown: `"later":[1]`}
+	header.Trimmed = state.Ranges{{Project: "shop", App: "web", Workspace: "production", Operation: "deploy", First: 1, Marks: "0A1B2C3D"}}
 	return header, []state.Record{full, record("01ARZ3NDEKTSV4RRFFQ69G5FAU", state.Running)}
 }
 
@@ -133,6 +134,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"record without ID":       {zip(t, header+`{"schema":1,"status":"running"}`+"\n"), state.ErrDamaged},
 		"record of unknown state": {zip(t, header+`{"schema":1,"id":"A","status":"odd"}`+"\n"), state.ErrDamaged},
 		"record without schema":   {zip(t, header+`{"id":"A","status":"running"}`+"\n"), state.ErrDamaged},
+		"two records in a line":   {zip(t, header+strings.TrimSpace(line)+line), state.ErrDamaged},
+		"record with a tail":      {zip(t, header+strings.TrimSpace(line)+"}\n"+line), state.ErrDamaged},
 		"null record":             {zip(t, header+"null\n"), state.ErrDamaged},
 		"line that does not end":  {zip(t, header+line[:20]), state.ErrDamaged},
 		"too much to hold":        {zip(t, header+strings.Repeat(" ", 65<<20)), state.ErrDamaged},
@@ -147,6 +150,26 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Errorf("Decode returned %v and %v beside the error", header, records)
 			}
 		})
+	}
+}
+
+// TestDecodeManyRecords reads more than one goroutine does.
+func TestDecodeManyRecords(t *testing.T) {
+	t.Parallel()
+	want := ups(300)
+	want[700].Unknown, want[701].Origin.Unknown = `"later":1`, `"later":2`
+	file := encode(t, state.Header{}, want)
+	_, got, err := state.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+	text := strings.Replace(unzip(t, file), `"id":"`+want[899].ID, `"id":"`, 1)
+	_, _, err = state.Decode(bytes.NewReader(zip(t, text)))
+	if !errors.Is(err, state.ErrDamaged) || !strings.Contains(err.Error(), "record 900: ") {
+		t.Errorf("Decode = %v, want that record 900 is damaged", err)
 	}
 }
 

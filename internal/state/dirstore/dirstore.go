@@ -10,11 +10,11 @@
 //
 // Put appends to the journal and nothing else, so there is no moment at which
 // a record that was put could be lost. Flush moves a journal that has grown to
-// the compressed file: it writes the union of both under a new name, makes it
-// the file by renaming, and only then empties the journal. A process that is
-// killed between the two leaves records in both places, which merge to the
-// same. Readers look at the journal first and at the file second, so they miss
-// nothing that is moved meanwhile.
+// the compressed file: it writes the union of both, without what state.Trim
+// takes out, under a new name, makes it the file by renaming, and only then
+// empties the journal. A process that is killed between the two leaves records
+// in both places, which merge to the same. Readers look at the journal first and
+// at the file second, so they miss nothing that is moved meanwhile.
 //
 // Any number of processes may use one folder at once. The kernel's file locks
 // keep them apart and end with their holder, however it ended. Network file
@@ -61,7 +61,7 @@ func Open(dir string, secrets *secret.Set) (*Store, error) {
 		return nil, fmt.Errorf("preparing state folder: %w", err)
 	}
 	older := &snapshot{path: filepath.Join(dir, "state.jsonl.gz")}
-	if _, err := older.records(); err != nil {
+	if _, err := older.merge(nil); err != nil {
 		return nil, unusable(err)
 	}
 	journal, err := state.OpenJournal(filepath.Join(dir, "state.journal"), secrets)
@@ -125,12 +125,11 @@ func (s *Store) records() ([]state.Record, error) {
 	if err := s.journal.Refresh(); err != nil {
 		return nil, unusable(err)
 	}
-	newer := s.journal.Records()
-	older, err := s.older.records()
+	records, err := s.older.merge(s.journal.Records())
 	if err != nil {
 		return nil, unusable(err)
 	}
-	return state.Merge(newer, older), nil
+	return records, nil
 }
 
 // Flush implements [state.Store]. Records are on disk since Put; Flush only

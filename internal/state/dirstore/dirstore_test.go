@@ -214,6 +214,37 @@ func TestFlushKeepsWhatItDoesNotKnow(t *testing.T) {
 
 // TestFlushThatFails makes the new file impossible to write: everything stays
 // where it was, and the next Flush makes good.
+func TestFlushTrimsForGood(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	destroyed := func(n int) state.Record {
+		r := record(n, state.Destroyed)
+		r.Operation, r.Sequence, r.Deployment = "deploy", n, fmt.Sprintf("web-%d", n)
+		return r
+	}
+	const n = 120
+	for i := 1; i <= n; i++ {
+		if err := s.Put(t.Context(), destroyed(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, s, state.Retention.Newest)
+
+	// A process that read the record before it was trimmed writes it again.
+	again := destroyed(3)
+	again.Status = state.Succeeded
+	for _, r := range []state.Record{again, record(n+1, state.Running)} {
+		if err := open(t, dir).Put(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantCount(t, s, state.Retention.Newest+1)
+}
+
 func TestFlushThatFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

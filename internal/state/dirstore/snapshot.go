@@ -22,15 +22,20 @@ type snapshot struct {
 	read   []state.Record
 }
 
-// records returns what the file holds; nothing where there is no file. It
-// reads the file only when it was replaced since the last call.
-func (s *snapshot) records() ([]state.Record, error) {
+// merge returns newer records together with what the file holds, which is
+// nothing where there is no file. It reads the file only when it was replaced
+// since the last call.
+func (s *snapshot) merge(newer []state.Record) ([]state.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.load()
+	older, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	return s.header.Trimmed.Merge(newer, older), nil
 }
 
-// load is records for callers that hold s.mu.
+// load returns what the file holds, to callers that hold s.mu.
 func (s *snapshot) load() ([]state.Record, error) {
 	file, err := os.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -61,9 +66,10 @@ func same(a, b fs.FileInfo) bool {
 	return b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-// add replaces the file by one that also holds records. The caller holds the
-// journal's lock, so that no other process does the same. When add returns nil
-// the new file is on disk; otherwise the old one still stands.
+// add replaces the file by one that also holds records, without what nobody
+// needs any more. The caller holds the journal's lock, so that no other process
+// does the same. When add returns nil the new file is on disk; otherwise the old
+// one still stands.
 func (s *snapshot) add(records []state.Record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +77,11 @@ func (s *snapshot) add(records []state.Record) error {
 	if err != nil {
 		return err
 	}
+	header := s.header
+	kept, trimmed := state.Trim(header.Trimmed.Merge(records, older), state.Retention)
+	header.Trimmed = header.Trimmed.Union(trimmed)
 	next := s.path + ".new"
-	if err := s.write(next, state.Merge(records, older)); err != nil {
+	if err := write(next, header, kept); err != nil {
 		return errors.Join(fmt.Errorf("writing %q: %w", next, err), os.Remove(next))
 	}
 	if err := os.Rename(next, s.path); err != nil {
@@ -85,12 +94,12 @@ func (s *snapshot) add(records []state.Record) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-func (s *snapshot) write(path string, records []state.Record) error {
+func write(path string, header state.Header, records []state.Record) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	err = state.Encode(file, s.header, records)
+	err = state.Encode(file, header, records)
 	if err == nil {
 		err = file.Sync()
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func Records(t *testing.T, open func(t *testing.T) state.Store) {
 		"refuses what nobody can read":  refuses,
 		"takes puts at the same time":   takesConcurrentPuts,
 		"lists the same after Flush":    survivesFlush,
+		"keeps what is needed":          keepsWhatIsNeeded,
 		"has nothing at first":          startsEmpty,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,6 +235,32 @@ func takesConcurrentPuts(t *testing.T, s state.Store) {
 	}
 	if got := list(t, s, state.Query{}); len(got) != n {
 		t.Errorf("List = %v, want all %d records", ids(got), n)
+	}
+}
+
+// keepsWhatIsNeeded puts more than a store has to keep.
+func keepsWhatIsNeeded(t *testing.T, s state.Store) {
+	var records []state.Record
+	for i := 1; i <= state.Retention.Newest+20; i++ {
+		r := full(fmt.Sprintf("R%03d", i))
+		r.Sequence, r.Deployment, r.Parent = i, fmt.Sprintf("web-%d", i), ""
+		r.Message = strings.Repeat("x", 1000)
+		if i%10 > 0 {
+			r.Status = state.Destroyed
+		}
+		r.Started = start.Add(time.Duration(i) * time.Second)
+		records = append(records, r)
+	}
+	put(t, s, records...)
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatalf("Flush = %v", err)
+	}
+	needed, _ := state.Trim(state.Merge(records), state.Retention)
+	kept := ids(list(t, s, state.Query{}))
+	for _, id := range ids(needed) {
+		if !slices.Contains(kept, id) {
+			t.Errorf("List after Flush lacks %s, which is needed", id)
+		}
 	}
 }
 
