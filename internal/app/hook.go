@@ -97,9 +97,13 @@ func (s *session) lookPath(program string) (string, error) {
 		}
 		return path, nil // a hook before may make it
 	}
+	if path, found := s.programs.Load(program); found {
+		return path.(string), nil
+	}
 	for _, dir := range filepath.SplitList(s.machine.getenv("PATH")) {
 		path := filepath.Join(dir, program)
 		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			s.programs.Store(program, path)
 			return path, nil
 		}
 	}

@@ -29,6 +29,14 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 		return component.Host{}, nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
 	done := func() { _ = os.RemoveAll(temp) } // what is left goes with the session's folder
+	h := s.checkHost(app, plugin)
+	h.TempDir = temp
+	return h, done, nil
+}
+
+// checkHost is [session.host] for a component that is opened and not used: it
+// has no temporary folder.
+func (s *session) checkHost(app *config.App, plugin component.Plugin) component.Host {
 	environ := func() []string { return s.childEnviron(app) }
 	return component.Host{
 		Progress: s.ui,
@@ -38,7 +46,6 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 			return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
 		},
 		Environ:  environ,
-		TempDir:  temp,
 		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
 		IDToken:  s.idToken(),
@@ -48,7 +55,7 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 			cmd.Env = append(cmd.Env, environ()...)
 			return cmd
 		},
-	}, done, nil
+	}
 }
 
 // idToken returns what asks for the job's OIDC token; nil off a runner.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -42,6 +43,8 @@ type session struct {
 	tempDir string        // removed at the end
 	dataDir string        // survives runs on one machine
 	closers []func() error
+
+	programs sync.Map // paths of programs that were looked up, by name
 
 	problems hcl.Diagnostics             // of the file and its variables
 	shown    hcl.Diagnostics             // all that the user was shown
@@ -144,7 +147,7 @@ func (s *session) open(o sessionOptions, v verb) error {
 	s.engine = &engine.Engine{
 		Project: s.project, Scope: scope, Workspace: workspace,
 		Plugins: byName(s.machine.plugins()), UI: s.ui, Secrets: s.secrets,
-		Host: s.host, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
+		Host: s.host, CheckHost: s.checkHost, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
 		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand,
 	}
 	if v.changes {

@@ -64,6 +64,10 @@ type Engine struct {
 	// its temporary folder.
 	Host func(app *config.App, plugin component.Plugin) (host component.Host, done func(), err error)
 
+	// CheckHost returns a host for a component that is opened to see whether
+	// its configuration is right, and not used. It has no temporary folder.
+	CheckHost func(app *config.App, plugin component.Plugin) component.Host
+
 	// CheckHook reports a hook that cannot run here: a command that is not
 	// there. Hook runs one and shows its output.
 	CheckHook func(h config.Hook) error

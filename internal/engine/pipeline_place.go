@@ -66,7 +66,7 @@ func (e *Engine) in(workspace string, scope config.Scope) *Engine {
 	return &Engine{
 		Project: e.Project, Scope: scope, Workspace: workspace,
 		Plugins: e.Plugins, Store: e.Store, UI: e.UI, Reporter: e.Reporter, Secrets: e.Secrets, Origin: e.Origin,
-		Host: e.Host, CheckHook: e.CheckHook, Hook: e.Hook,
+		Host: e.Host, CheckHost: e.CheckHost, CheckHook: e.CheckHook, Hook: e.Hook,
 		ScopeIn: e.ScopeIn, CheckCommand: e.CheckCommand, Command: e.Command,
 		Ended: e.Ended, Embedded: e.Embedded, Now: e.Now,
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
@@ -71,21 +73,19 @@ func (e *Engine) names(chosen []string) ([]string, error) {
 // every problem at once, as an [InvalidError]; and the apps in the order in
 // which they run.
 func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) {
-	var (
-		pipelines []*pipeline
-		diags     hcl.Diagnostics
-	)
-	for _, name := range names {
-		app, more := e.Project.App(name, e.Scope)
-		diags = append(diags, more...)
-		if app == nil {
-			continue
-		}
-		p := &pipeline{app: app, plugins: map[string]component.Plugin{}}
-		diags = append(diags, e.findComponents(p)...)
-		diags = append(diags, e.check(p, stages)...)
-		pipelines = append(pipelines, p)
+	found := make([]*pipeline, len(names))
+	problems := make([]hcl.Diagnostics, len(names))
+	var checks errgroup.Group
+	checks.SetLimit(runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		checks.Go(func() error {
+			found[i], problems[i] = e.prepareOne(name, stages)
+			return nil
+		})
 	}
+	_ = checks.Wait() // their problems are not errors
+	diags := slices.Concat(problems...)
+	pipelines := slices.DeleteFunc(found, func(p *pipeline) bool { return p == nil })
 	pipelines, circles := e.inOrder(pipelines)
 	diags = append(diags, circles...)
 	diags = Unique(append(diags, e.checkSources(e.requests(names, stages))...))
@@ -96,6 +96,18 @@ func (e *Engine) prepare(names []string, stages ...string) ([]*pipeline, error) 
 		e.UI.Diagnostics(diags)
 	}
 	return pipelines, nil
+}
+
+// prepareOne is [Engine.prepare] for one app; nil where the file has none of
+// that name.
+func (e *Engine) prepareOne(name string, stages []string) (*pipeline, hcl.Diagnostics) {
+	app, diags := e.Project.App(name, e.Scope)
+	if app == nil {
+		return nil, diags
+	}
+	p := &pipeline{app: app, plugins: map[string]component.Plugin{}}
+	diags = append(diags, e.findComponents(p)...)
+	return p, append(diags, e.check(p, stages)...)
 }
 
 // resolved prepares the named apps, asks sources for the values that they need,
@@ -231,12 +243,7 @@ func checkStage[T any](e *Engine, p *pipeline, name string, stage *config.Stage,
 	if !complete || diags.HasErrors() {
 		return diags
 	}
-	host, done, err := e.Host(p.app, p.plugins[name])
-	if err != nil {
-		return append(diags, diag.Locate(err, stage.Body, stage.Range)...)
-	}
-	defer done()
-	_, _, err = spec.Open(host, stage.Decode(e.Scope))
+	_, _, err := spec.Open(e.CheckHost(p.app, p.plugins[name]), stage.Decode(e.Scope))
 	return append(diags, diag.Locate(err, stage.Body, stage.Range)...)
 }
 

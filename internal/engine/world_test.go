@@ -99,6 +99,7 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 		Host: func(*config.App, component.Plugin) (component.Host, func(), error) {
 			return component.Host{Progress: w, TempDir: t.TempDir()}, func() {}, nil
 		},
+		CheckHost: func(*config.App, component.Plugin) component.Host { return component.Host{Progress: w} },
 		CheckHook: func(config.Hook) error { return nil },
 		Hook: func(_ context.Context, _ *config.App, h config.Hook, _ component.Step) error {
 			return w.call("hook " + strings.Join(h.Command, " "))
