@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -236,11 +237,11 @@ func written(item config.ItemReference) string {
 	if !item.Block {
 		return "`" + item.Name + "`"
 	}
-	name := item.Name
+	words := []string{item.Name}
 	for _, label := range item.Labels {
-		name += fmt.Sprintf(" %q", strings.ToUpper(label))
+		words = append(words, strconv.Quote(strings.ToUpper(label)))
 	}
-	return "`" + name + " { … }`"
+	return "`" + strings.Join(words, " ") + " { … }`"
 }
 
 func explained(item config.ItemReference) string {
