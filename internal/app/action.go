@@ -149,6 +149,14 @@ func number(sequence int) any {
 	return sequence
 }
 
+// setOutcome hands on an outcome of a verb where no app has a result.
+func (s *session) setOutcome(outcome engine.Outcome) error {
+	if !s.machine.runner.Active() || s.machine.getenv("GITHUB_OUTPUT") == "" {
+		return nil
+	}
+	return s.machine.runner.SetOutput("outcome", string(outcome))
+}
+
 // setArtifactOutput hands on which artifact holds the state, in the same form
 // as the other outputs.
 func (s *session) setArtifactOutput() error {

@@ -62,6 +62,22 @@ records, also for apps that are gone from the file.`,
 		`  deploy-action destroy --workspace pr-12
   deploy-action destroy --app web --deployment 12`,
 	},
+	"preview": {
+		`Preview does what the event of a pull request asks for: it deploys the apps to the workspace pr-NUMBER when the pull
+request is opened, pushed to, reopened, ready for review or given the label that a preview block names, and destroys
+them when it is closed or loses that label. Where an app of the file has a preview block, only such apps have previews.
+Drafts, forks and Dependabot's pull requests get none, and a notice. Under pull_request_target it only ever destroys,
+and reads no file.`,
+		`  deploy-action preview
+  deploy-action preview --app web`,
+	},
+	"sweep": {
+		`Sweep destroys the previews whose pull request is closed, whose label was taken away, or which were deployed longer
+ago than the preview block of their app allows. It works from the Deployments and the records, also for apps that the
+file never had, and is meant for a workflow that runs on a schedule.`,
+		`  deploy-action sweep
+  deploy-action sweep --app web`,
+	},
 	"pipeline": {
 		`Pipeline run runs the steps of a pipeline block in order, each for the chosen apps; a step that fails keeps those that
 depend on it from running. Pipeline list shows the pipelines of the file.`,

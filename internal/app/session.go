@@ -42,6 +42,7 @@ type session struct {
 	inputs  config.Inputs // what the engine's scope was made of
 	tempDir string        // removed at the end
 	dataDir string        // survives runs on one machine
+	headRef string        // the branch of the workspace's pull request, where the event is not about it
 	closers []func() error
 
 	programs sync.Map // paths of programs that were looked up, by name
@@ -69,17 +70,7 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	s.ui = s.newUI(f.session, v)
 	var err error
 	if !v.fileless {
-		err = s.open(f.session, v)
-	}
-	switch {
-	case !s.problems.HasErrors():
-	case v.recalls && err == nil && s.project.Name() != "":
-		s.ui.Diagnostics(asWarnings(s.problems))
-	default:
-		err = s.everyProblem(ctx, err)
-	}
-	if err == nil && !v.stateless && !v.fileless {
-		err = s.openState(f.session, v)
+		err = s.begin(ctx, f.session, v)
 	}
 	if err == nil {
 		err = v.run(ctx, s, f, args)
@@ -91,6 +82,22 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 		v.ended(s, f, status)
 	}
 	return status
+}
+
+// begin opens the file, shows what is wrong with it, and opens the store.
+func (s *session) begin(ctx context.Context, o sessionOptions, v verb) error {
+	err := s.open(o, v)
+	switch {
+	case !s.problems.HasErrors():
+	case v.recalls && err == nil && s.project.Name() != "":
+		s.ui.Diagnostics(asWarnings(s.problems))
+	default:
+		err = s.everyProblem(ctx, err)
+	}
+	if err == nil && !v.stateless {
+		err = s.openState(o, v)
+	}
+	return err
 }
 
 // newUI chooses how the run is shown.
@@ -120,6 +127,11 @@ func (s *session) open(o sessionOptions, v verb) error {
 	if err := s.load(o); err != nil {
 		return err
 	}
+	return s.equip(o, v)
+}
+
+// equip makes the engine of a project, all but its store.
+func (s *session) equip(o sessionOptions, v verb) error {
 	var err error
 	if s.tempDir, err = os.MkdirTemp("", "deploy-action-"); err != nil {
 		return fmt.Errorf("making a temporary folder: %w", err)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ func (s *session) openArtifacts(v verb) error {
 	if service == nil && v.changes {
 		return invalid("No place for the state", "State was to be kept in artifacts, and this step has no artifact service: ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN are not both set. Use the action itself, or another kind of state.")
 	}
+	run.HeadRef = cmp.Or(s.headRef, run.HeadRef)
 	refs, err := m.stateRefs()
 	if err != nil {
 		return err

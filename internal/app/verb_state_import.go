@@ -153,11 +153,3 @@ func (s *session) ask(ctx context.Context, question string) (agreed bool, err er
 	}
 	return agreed, nil
 }
-
-// setOutcome hands on what a verb without apps did.
-func (s *session) setOutcome(o engine.Outcome) error {
-	if !s.machine.runner.Active() || s.machine.getenv("GITHUB_OUTPUT") == "" {
-		return nil
-	}
-	return s.machine.runner.SetOutput("outcome", string(o))
-}

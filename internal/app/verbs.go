@@ -104,6 +104,15 @@ var verbs = []verb{
 		run:   operate((*engine.Engine).Destroy),
 	},
 	{
+		// What the event says decides whether there must be a file.
+		use: "preview", short: "Deploy a pull request's preview, or destroy it", changes: true, fileless: true,
+		run: runPreview,
+	},
+	{
+		use: "sweep", short: "Destroy previews that are over", changes: true, fileless: true,
+		run: sweep,
+	},
+	{
 		// Only run needs the state, so it opens it by itself.
 		use: "pipeline run NAME", short: "Run a pipeline of the file; pipeline list shows them", changes: true, stateless: true,
 		args:  pipelineWords,

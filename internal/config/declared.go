@@ -180,6 +180,9 @@ const (
 	defaultPreviewMax = 10
 )
 
+// DefaultPreview is what an empty preview block says.
+func DefaultPreview() Preview { return Preview{TTL: defaultPreviewTTL, Max: defaultPreviewMax} }
+
 // previewBody is a preview block as it is written.
 type previewBody struct {
 	TTL   string `hcl:"ttl,optional"`
@@ -198,7 +201,8 @@ func evaluatePreview(block *hcl.Block, ctx *hcl.EvalContext, scope Scope) (*Prev
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	p := &Preview{TTL: defaultPreviewTTL, Label: written.Label, Max: defaultPreviewMax}
+	p := new(DefaultPreview())
+	p.Label = written.Label
 	fault := func(attribute, detail string) {
 		problem := &diag.Problem{Summary: fmt.Sprintf("Invalid %q", attribute), Detail: detail, Attr: attribute}
 		diags = append(diags, diag.Locate(problem, block.Body, block.DefRange)...)
@@ -212,7 +216,7 @@ func evaluatePreview(block *hcl.Block, ctx *hcl.EvalContext, scope Scope) (*Prev
 	}
 	if written.Max != nil {
 		if *written.Max < 1 {
-			fault("max", fmt.Sprintf("It is %d. At least one preview must be possible; remove the block for none.", *written.Max))
+			fault("max", fmt.Sprintf("It is %d. At least one preview must be possible.", *written.Max))
 		}
 		p.Max = *written.Max
 	}

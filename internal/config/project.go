@@ -94,6 +94,12 @@ func Load(path string) (*Project, hcl.Diagnostics) {
 	return p, append(diags, sorted(p.read(file.Body))...)
 }
 
+// Recalled returns a project of which nothing but the name is known, for verbs
+// that work from records where there is no file.
+func Recalled(name, dir string) *Project {
+	return &Project{name: name, path: filepath.Join(dir, nativeName), dir: dir, repository: dir, files: map[string]*hcl.File{}}
+}
+
 // Name returns the name of the project, or "" where Load found a problem with it.
 func (p *Project) Name() string { return p.name }
 

@@ -139,9 +139,6 @@ func readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 
 	a.preview, more = one(content, "preview")
 	diags = append(diags, more...)
-	if a.preview != nil {
-		diags = append(diags, notInEffect(hcl.Blocks{a.preview})...)
-	}
 
 	diags = append(diags, a.readStages(content)...)
 	sections := map[string]*section{"build": a.build, "deploy": a.deploy}

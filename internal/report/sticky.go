@@ -1,0 +1,114 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+)
+
+// Sticky is the one comment of a project below a pull request. Several runs may
+// write it at the same time.
+type Sticky struct {
+	Client  *github.Client
+	Number  int // of the pull request
+	Project string
+
+	// Render makes the text, with [Comment], from what is true now. It is
+	// called again after writing, so that of two runs the last one to look
+	// corrects what the other wrote before it knew.
+	Render func(context.Context) (string, error)
+}
+
+// Write makes the comment say what is true. Where there is none it makes one if
+// create says so.
+//
+// Ours are those with our mark whose author is a bot, or whoever the token
+// turns out to be: anybody can write the mark. The text of a comment is
+// replaced, never read.
+func (s Sticky) Write(ctx context.Context, create bool) error {
+	text, err := s.Render(ctx)
+	if err != nil {
+		return err
+	}
+	comment, err := s.find(ctx, byBot)
+	if err != nil {
+		return err
+	}
+	if comment == nil {
+		if !create {
+			return nil
+		}
+		if comment, err = s.create(ctx, text); err != nil {
+			return err
+		}
+	}
+	written, err := s.update(ctx, *comment, text)
+	if err != nil {
+		return err
+	}
+	if text, err = s.Render(ctx); err != nil {
+		return err
+	}
+	_, err = s.update(ctx, written, text)
+	return err
+}
+
+// update replaces the text of a comment, unless it says that already. One that
+// somebody deleted is made again.
+func (s Sticky) update(ctx context.Context, c github.Comment, text string) (github.Comment, error) {
+	if c.Body == text {
+		return c, nil
+	}
+	err := s.Client.UpdateComment(ctx, c.ID, text)
+	if errors.Is(err, github.ErrNotFound) {
+		return s.Client.CreateComment(ctx, s.Number, text)
+	}
+	c.Body = text
+	return c, err
+}
+
+// create makes the comment. Another run may have done so at the same moment:
+// then the oldest one stays.
+func (s Sticky) create(ctx context.Context, text string) (*github.Comment, error) {
+	made, err := s.Client.CreateComment(ctx, s.Number, text)
+	if err != nil {
+		return nil, err
+	}
+	oldest, err := s.find(ctx, func(a github.Author) bool { return a == made.Author })
+	if err != nil || oldest == nil {
+		return &made, err // a list may lag behind
+	}
+	return oldest, nil
+}
+
+// find returns the oldest of our comments, or nil, and deletes the others.
+func (s Sticky) find(ctx context.Context, us func(github.Author) bool) (*github.Comment, error) {
+	head := strings.TrimSpace(commentHead(s.Project))
+	var ours []github.Comment
+	for c, err := range s.Client.Comments(ctx, s.Number) {
+		if err != nil {
+			return nil, err
+		}
+		if strings.HasPrefix(c.Body, head) && us(c.Author) {
+			ours = append(ours, c)
+		}
+	}
+	if len(ours) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(ours, func(a, b github.Comment) int { return cmp.Compare(a.ID, b.ID) })
+	for _, extra := range ours[1:] {
+		if err := s.Client.DeleteComment(ctx, extra.ID); err != nil {
+			return nil, err
+		}
+	}
+	return &ours[0], nil
+}
+
+// byBot reports whether an author is an App, such as that of GitHub Actions: no
+// person can have such a name.
+func byBot(a github.Author) bool { return strings.HasSuffix(a.Login, "[bot]") }
