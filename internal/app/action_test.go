@@ -23,6 +23,8 @@ const (
 	commit  = "3f2c0000000000000000000000000000000000aa"
 	oneRun  = 42
 	journal = "deploy-action-42-1.journal"
+
+	stepToken = "ghs_0123456789abcdef"
 )
 
 // job is the part of a runner that the action touches, without the container.
@@ -81,7 +83,7 @@ func (j *job) environ() []string {
 		"GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
 		"GITHUB_OUTPUT=" + j.output, "GITHUB_STEP_SUMMARY=" + j.pages, "GITHUB_STATE=" + filepath.Join(j.temp, "state"),
 		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + j.github.Token(oneRun, "deploy"),
-		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
+		"INPUT_GITHUB-TOKEN=" + stepToken, "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
 	}
 }
 
@@ -111,6 +113,16 @@ func (j *job) told() []string {
 		told = append(told, s.Context+": "+s.State)
 	}
 	return told
+}
+
+// refuse answers requests whose path ends so with a status.
+func refuse(path string, status int) func(*http.Request) *githubfake.Refusal {
+	return func(r *http.Request) *githubfake.Refusal {
+		if !strings.HasSuffix(r.URL.Path, path) {
+			return nil
+		}
+		return &githubfake.Refusal{Status: status, Body: `{"message":"Bad credentials"}`}
+	}
 }
 
 func TestAction(t *testing.T) {
@@ -182,7 +194,11 @@ func TestPostAfterKill(t *testing.T) {
 		},
 		"after the release of one of two apps": {
 			left: []state.Record{record("web", "release", 1, state.Succeeded), record("worker", "deploy", 2, state.Failed)},
-			want: []string{"deploy-action/worker (default): failure", "deploy-action/web (default): success"},
+			want: []string{"deploy-action/web (default): success", "deploy-action/worker (default): failure"},
+		},
+		"after it put back what had failed": {
+			left: []state.Record{record("web", "deploy", 1, state.Failed), record("web", "release", 2, state.Succeeded)},
+			want: []string{"deploy-action/web (default): failure"},
 		},
 		"before it did anything": {},
 	}

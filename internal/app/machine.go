@@ -19,6 +19,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
@@ -28,6 +29,7 @@ type machine struct {
 	Sys
 	getenv func(string) string
 	runner *workflow.Runner
+	app    *github.App // in place of the job; nil where the job acts itself
 }
 
 // lookup returns a function that reads environ, the last entry winning.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/report"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/state"
@@ -28,39 +30,37 @@ func (m *machine) post(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer m.signOut(ctx)
 	run := m.runner.Context()
 	store, err := m.artifacts(runstore.Options{Client: client, Service: service, Secrets: known, Run: run})
 	if err != nil {
 		return err
 	}
 	left := store.Pending()
-	err = errors.Join(flush(ctx, store), store.Close())
-	reporter := report.New(report.Options{Client: client, Run: run, Secrets: known})
-	for _, r := range lastOfEachApp(left) {
-		if reportErr := reporter.Report(ctx, r); reportErr != nil {
-			m.runner.Warning(fmt.Sprintf("The commit status of app %q may still say pending: %v", r.App, reportErr))
-		}
+	err = flush(ctx, store)
+	if told := m.tellTheRest(ctx, client, store, left, known); told != nil {
+		m.runner.Warning(fmt.Sprintf("Commits and Deployments may show what is not so any more: %v", told))
 	}
-	return err
+	return errors.Join(err, store.Close())
 }
 
-// lastOfEachApp returns the newest of records, which are newest first, for each
-// app and workspace. Nothing came after it, so short of a release it counts as
-// interrupted.
-func lastOfEachApp(records []state.Record) []state.Record {
-	type place struct{ app, workspace string }
-	seen := map[place]bool{}
-	var last []state.Record
-	for _, r := range records {
-		at := place{r.App, r.Workspace}
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		if r.Status == state.Running || r.Status == state.Succeeded && r.Operation != "release" {
+// tellTheRest tells what became of records that a step left in the journal,
+// and changes those Deployments that it had no time for. Short of a release,
+// what nothing followed was interrupted.
+func (m *machine) tellTheRest(ctx context.Context, client *github.Client, store state.Store, left []state.Record, known *secret.Set) error {
+	reporter, err := m.reporter(report.Options{Client: client, Store: store, Secrets: known, Late: true})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range slices.Backward(left) { // the newest is the first
+		if r.Status == state.Running {
 			r.Status = state.Interrupted
 		}
-		last = append(last, r)
+		errs = append(errs, reporter.Report(ctx, r))
 	}
-	return last
+	errs = append(errs, reporter.Settle(ctx, false))
+	changes, err := m.takeChanges()
+	changes = append(changes, reporter.Left()...)
+	return errors.Join(append(errs, err, reporter.Finish(ctx, changes))...)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,26 +13,71 @@ import (
 	"github.com/deploy-action/deploy-action/internal/engine"
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/report"
-	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
-var _ engine.Reporter = (*report.Reporter)(nil)
+var _ engine.Reporter = explained{}
 
 // settleTime is how long ending the statuses may take: a job that was cancelled
 // gives ten seconds in all, and the state goes first.
 const settleTime = 2 * time.Second
 
-// reportTo makes the engine set commit statuses.
-func (s *session) reportTo(client *github.Client, run workflow.Context) {
-	reporter := report.New(report.Options{Client: client, Run: run, Secrets: s.secrets})
-	s.engine.Reporter = reporter
-	s.dropped = reporter.Dropped
-	s.settle = func(ctx context.Context, well bool) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
-		defer cancel()
-		if err := reporter.Settle(ctx, well); err != nil {
-			s.machine.runner.Warning(fmt.Sprintf("Commit statuses may still say pending: %v", err))
-		}
+// intents is a store that leaves a GitHub Deployment before each deploy.
+type intents interface {
+	Intent(deployment string) (id int64, found bool)
+}
+
+// reporter makes what tells GitHub about the run, as far as the inputs want it.
+func (m *machine) reporter(o report.Options) (*report.Reporter, error) {
+	statuses, err := m.wants("statuses")
+	if err != nil {
+		return nil, err
+	}
+	deployments, err := m.wants("deployments")
+	if err != nil {
+		return nil, err
+	}
+	o.Run, o.NoStatuses = m.runner.Context(), !statuses
+	if keeper, ok := o.Store.(intents); ok && deployments {
+		o.Intent = keeper.Intent
+	}
+	return report.New(o), nil
+}
+
+// wants reads an input that is on unless it says false.
+func (m *machine) wants(input string) (bool, error) {
+	switch value := m.runner.Input(input); value {
+	case "", "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, invalid(fmt.Sprintf("Invalid input `%s`", input), fmt.Sprintf("It is %q; it takes true or false.", value))
+	}
+}
+
+// reportTo makes the engine report to GitHub.
+func (s *session) reportTo(client *github.Client) error {
+	reporter, err := s.machine.reporter(report.Options{Client: client, Store: s.engine.Store, Secrets: s.secrets})
+	if err != nil {
+		return err
+	}
+	s.engine.Reporter = explained{reporter, s.ui}
+	s.reporter = reporter
+	return nil
+}
+
+// settle ends what is reported as pending, and leaves the rest to the post step.
+func (s *session) settle(ctx context.Context, well bool) {
+	if s.reporter == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	defer cancel()
+	if err := s.reporter.Settle(ctx, well); err != nil {
+		s.machine.runner.Warning(fmt.Sprintf("Statuses may still say pending: %v", err))
+	}
+	if err := s.machine.leaveChanges(s.reporter.Left()); err != nil {
+		s.machine.runner.Warning(fmt.Sprintf("The list of Deployments may show an earlier one as active: %v", err))
 	}
 }
 
@@ -39,9 +86,13 @@ func (s *session) summarize(verb string, err error) {
 	if !s.machine.runner.Active() {
 		return
 	}
-	page := report.Run{Verb: verb, Root: s.machine.runner.Root, Apps: apps(s.results)}
+	run := s.machine.runner.Context()
+	page := report.Run{
+		Verb: verb, Root: s.machine.runner.Root, Apps: apps(s.results), Commit: run.HeadSHA, Repository: run.ServerURL + "/" + run.Repository,
+	}
 	if s.engine != nil {
 		page.Workspace = s.engine.Workspace
+		page.Notes = sources(s.engine.ValuesRead())
 	}
 	for _, e := range flatten(err) {
 		_, shown := errors.AsType[*engine.Failure](e)
@@ -49,12 +100,24 @@ func (s *session) summarize(verb string, err error) {
 			page.Problems = append(page.Problems, invalid.Diags...)
 		}
 	}
-	if s.dropped != nil && s.dropped() > 0 {
-		page.Notes = append(page.Notes, fmt.Sprintf("Commit statuses that could not be set: %d", s.dropped()))
+	if s.reporter != nil {
+		page.Environment = s.reporter.Environment()
+		if dropped := s.reporter.Dropped(); dropped > 0 {
+			page.Notes = append(page.Notes, fmt.Sprintf("Statuses that could not be set: %d", dropped))
+		}
 	}
 	if len(page.Apps) > 0 || len(page.Problems) > 0 {
 		s.ui.Summary(report.Summary(page))
 	}
+}
+
+// sources says how many values were read from where.
+func sources(values map[string]int) []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		lines = append(lines, fmt.Sprintf("Values read from the source %s: %d", name, values[name]))
+	}
+	return lines
 }
 
 // apps turns results into what the page shows.
@@ -62,7 +125,8 @@ func apps(results []engine.Result) []report.App {
 	shown := make([]report.App, len(results))
 	for i, r := range results {
 		shown[i] = report.App{
-			Name: title(r, results), Outcome: string(r.Outcome), URL: r.URL, Image: r.Image, Plan: r.Plan, Records: r.Records,
+			Name: title(r, results), Outcome: string(r.Outcome), URL: r.URL, Image: r.Image, Deployment: r.Deployment, Sequence: r.Sequence,
+			Plan: r.Plan, Records: r.Records, Notes: r.Notes,
 		}
 		if f := r.Failure; f != nil {
 			shown[i].Failure = &report.Failure{

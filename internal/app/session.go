@@ -17,6 +17,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/report"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/ui"
 )
@@ -47,13 +48,12 @@ type session struct {
 
 	programs sync.Map // paths of programs that were looked up, by name
 
-	problems hcl.Diagnostics             // of the file and its variables
-	shown    hcl.Diagnostics             // all that the user was shown
-	sources  map[string]*hcl.File        // of files that are not the project's
-	results  []engine.Result             // of the verb
-	settle   func(context.Context, bool) // ends what is reported as pending, well or not; nil where nothing is
-	dropped  func() int                  // statuses that could not be set; nil where none is
-	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
+	problems hcl.Diagnostics         // of the file and its variables
+	shown    hcl.Diagnostics         // all that the user was shown
+	sources  map[string]*hcl.File    // of files that are not the project's
+	results  []engine.Result         // of the verb
+	reporter *report.Reporter        // nil where GitHub is not told
+	uploaded func() map[string]int64 // the state artifacts of this run, by app; nil where there are none
 }
 
 var (

@@ -106,8 +106,7 @@ func (s *session) openArtifacts(v verb) error {
 		return ended
 	}
 	s.closers = append(s.closers, store.Close)
-	s.reportTo(client, run)
-	return nil
+	return s.reportTo(client)
 }
 
 // stateRefs reads the input state-refs: patterns of branches and tags, with or
@@ -128,8 +127,12 @@ func (m *machine) stateRefs() ([]string, error) {
 // service.
 func (m *machine) github(client *http.Client, known *secret.Set) (*github.Client, *github.Service, error) {
 	run := m.runner.Context()
+	app, err := m.githubApp(client, known)
+	if err != nil {
+		return nil, nil, err
+	}
 	rest, err := github.New(github.Options{
-		API: run.APIURL, Repository: run.Repository, Token: secret.Text(m.getenv("GITHUB_TOKEN")), HTTP: client,
+		API: run.APIURL, Repository: run.Repository, Token: secret.Text(m.getenv("GITHUB_TOKEN")), App: app, HTTP: client,
 	})
 	if err != nil {
 		return nil, nil, invalid("The repository is not known", err.Error()+". On a terminal set GITHUB_REPOSITORY and GITHUB_TOKEN, or use --state dir.")
@@ -167,10 +170,14 @@ func (r readable) List(ctx context.Context, q state.Query) iter.Seq2[state.Recor
 	return func(yield func(state.Record, error) bool) {
 		for record, err := range r.Store.List(ctx, q) {
 			if refused, ok := errors.AsType[*runstore.UnreadableError](err); ok {
-				err = &diag.Problem{
+				problem := &diag.Problem{
 					Summary: fmt.Sprintf("The state of app %q in workspace %q cannot be read", refused.App, refused.Workspace),
 					Detail:  refused.Remedy, Err: refused.Err,
 				}
+				if denied := tokenProblem(refused); denied != nil {
+					problem.Detail = denied.Summary + ". " + denied.Detail
+				}
+				err = problem
 			}
 			if !yield(record, err) {
 				return
@@ -189,12 +196,11 @@ func (s *session) close(ctx context.Context, v verb, err error) error {
 	if s.engine != nil && s.engine.Store != nil && v.changes {
 		err = errors.Join(err, flush(ctx, s.engine.Store), s.setArtifactOutput())
 	}
-	if s.settle != nil {
-		s.settle(ctx, err == nil)
-	}
+	s.settle(ctx, err == nil)
 	if s.engine != nil {
 		s.closeSources(ctx)
 	}
+	s.machine.signOut(ctx)
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		err = errors.Join(err, s.closers[i]())
 	}

@@ -144,21 +144,13 @@ func (p *pullRequest) deploy(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = errors.Join(err, flush(ctx, p.engine.Store)) // little time is left, and the state goes first
 	}
-	p.settleNow(ctx, err)
+	p.settle(ctx, err == nil)
 	if _, wrong := errors.AsType[*engine.InvalidError](err); wrong {
 		p.comment.failed(apps, nothingTouched)
 	}
 	p.comment.ended(results, ctx.Err() != nil)
 	p.writeComment(ctx)
 	return errors.Join(err, p.conclude(append(results, skipped...), o.json))
-}
-
-// settleNow ends what is reported, so that the comment can read it.
-func (s *session) settleNow(ctx context.Context, err error) {
-	if s.settle != nil {
-		s.settle(ctx, err == nil)
-		s.settle = nil
-	}
 }
 
 // withoutList explains that a preview whose Deployment nobody would find again

@@ -100,6 +100,7 @@ func (c *canary) run(ctx context.Context) (released component.Release, err error
 		if err := c.try(ctx, share); err != nil {
 			return released, err
 		}
+		r.result.Notes = append(r.result.Notes, fmt.Sprintf("Deployment %s was ready with %d %% of the traffic for %s.", r.target.ID, share, short(c.pause)))
 	}
 	return released, nil
 }
@@ -178,6 +179,7 @@ func (c *canary) giveBack(ctx context.Context, released component.Release, cause
 		return released, errors.Join(cause, fmt.Errorf("giving all traffic back to deployment %s: %w", c.former.ID, err))
 	}
 	r.givenBack = true
+	r.result.Notes = append(r.result.Notes, fmt.Sprintf("All traffic was given back to deployment %s.", c.former.ID))
 	serves, _ := r.history.released()
 	r.tell().Serving = "again " + servedBy(serves)
 	r.tell().Left = fmt.Sprintf("deployment %d (%s), without traffic", r.target.Sequence, r.target.ID)

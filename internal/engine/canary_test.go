@@ -72,6 +72,13 @@ func TestACanaryReleaseGoesInSteps(t *testing.T) {
 		if record.Status != state.Succeeded || record.Message != "100 % of the traffic" {
 			t.Errorf("record = %+v", record)
 		}
+		notes := []string{
+			"Deployment " + record.Deployment + " was ready with 10 % of the traffic for 5m.",
+			"Deployment " + record.Deployment + " was ready with 50 % of the traffic for 5m.",
+		}
+		if diff := cmp.Diff(notes, results[0].Notes); diff != "" {
+			t.Errorf("notes (-want +got):\n%s", diff)
+		}
 		if want := "10 % of the traffic for 5m"; !slices.Contains(w.steps, want) {
 			t.Errorf("steps = %q, want %q", w.steps, want)
 		}

@@ -141,10 +141,15 @@ func (r *run) destroyRelease(ctx context.Context) error {
 		}
 	}
 	r.result.Outcome = Changed
+	served, ok := r.history.released()
 	for _, record := range releases {
 		if err := r.mark(ctx, record, state.Destroyed); err != nil {
 			return err
 		}
+	}
+	if ok {
+		served.Status = state.Destroyed
+		r.report(ctx, served)
 	}
 	return nil
 }

@@ -181,6 +181,7 @@ func (e *Engine) askSource(ctx context.Context, name string, requests []config.R
 	if err != nil {
 		return nil, err
 	}
+	e.opened.count(name, len(readings))
 	for _, reading := range readings {
 		if !reading.Public {
 			e.mask(reading.Text)
@@ -224,12 +225,29 @@ func (e *Engine) maskParts(part any) {
 type opened struct {
 	mu      sync.Mutex
 	closers []func(context.Context) error
+	values  map[string]int // that were read, by source
 }
 
 func (o *opened) add(closer func(context.Context) error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closers = append(o.closers, closer)
+}
+
+func (o *opened) count(source string, values int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.values == nil {
+		o.values = map[string]int{}
+	}
+	o.values[source] += values
+}
+
+// ValuesRead returns how many values each source has given.
+func (e *Engine) ValuesRead() map[string]int {
+	e.opened.mu.Lock()
+	defer e.opened.mu.Unlock()
+	return maps.Clone(e.opened.values)
 }
 
 // Close gives back what sources lent: tokens and leases. It is called at the

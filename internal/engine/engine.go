@@ -40,7 +40,9 @@ type UI interface {
 
 // Reporter tells people outside the job how an operation is going. It updates
 // the GitHub Deployment that [state.Store.Put] left as the intent and creates
-// none. An error from it is a warning to the user and never fails the operation.
+// none. What is reported of an app after an operation of it failed undoes the
+// failure, which stays one. An error from it is a warning to the user and never
+// fails the operation.
 type Reporter interface {
 	Report(ctx context.Context, r state.Record) error
 }

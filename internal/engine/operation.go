@@ -165,10 +165,16 @@ func (op *operation) hooks(ctx context.Context, when string) error {
 			return diag.Locate(err, nil, h.Range)
 		}
 		if err != nil {
-			op.run.UI.Print("The hook %q failed; on_failure says to go on: %v", strings.Join(h.Command, " "), err)
+			op.run.note("The hook %q failed; on_failure says to go on: %v", strings.Join(h.Command, " "), err)
 		}
 	}
 	return nil
+}
+
+// note tells what people may want to know later, too.
+func (r *run) note(format string, args ...any) {
+	r.UI.Print(format, args...)
+	r.result.Notes = append(r.result.Notes, fmt.Sprintf(format, args...))
 }
 
 // hook runs one hook as a step of the log.
@@ -189,9 +195,9 @@ func (op *operation) save(ctx context.Context) error {
 }
 
 // report tells people outside the job; that they could not be told is a
-// warning. To them a failure stays one, also when it is undone.
+// warning.
 func (r *run) report(ctx context.Context, record state.Record) {
-	if r.Reporter == nil || r.undoing {
+	if r.Reporter == nil {
 		return
 	}
 	if err := r.Reporter.Report(ctx, record); err != nil {

@@ -178,6 +178,7 @@ func (c *course) add(r Result) {
 	}
 	sum := &c.results[i]
 	sum.Records = append(sum.Records, r.Records...)
+	sum.Notes = append(sum.Notes, r.Notes...)
 	if r.Outcome == Changed {
 		sum.Outcome = Changed
 	}

@@ -33,6 +33,7 @@ type Result struct {
 	Sequence   int    // of the deployment
 	Plan       component.Plan
 	Records    []state.Record // that this run wrote, in order, each as it ended
+	Notes      []string       // what happened besides, in order: a hook that failed and may, a share of the traffic
 	Failure    *Failure       // nil when all went well
 }
 

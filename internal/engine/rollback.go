@@ -68,7 +68,7 @@ func (r *run) undo(ctx context.Context, cause error) error {
 		r.tell().Next = "mend the cause and run `rollback`"
 		return errors.Join(cause, fmt.Errorf("putting deployment %s back: %w", released.Deployment, err))
 	}
-	r.UI.Print("Deployment %s, which was released before, is put back.", released.Deployment)
+	r.note("Deployment %s, which was released before, is put back.", released.Deployment)
 	if replaced {
 		r.tell().Left = "" // its object is the one that serves
 	}

@@ -160,9 +160,13 @@ func TestHooksRunAroundTheirStage(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.fail = failOn(c.failing, errors.New("exit status 1"))
-			_, _ = w.engine(t, source).Up(t.Context(), defaults)
+			results, _ := w.engine(t, source).Up(t.Context(), defaults)
 			if diff := cmp.Diff(c.want, w.log); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			noted := slices.Equal(results[0].Notes, []string{`The hook "may fail" failed; on_failure says to go on: exit status 1`})
+			if noted != (c.failing == "hook may fail") {
+				t.Errorf("notes = %q", results[0].Notes)
 			}
 		})
 	}

@@ -224,3 +224,20 @@ app "web" {
 		t.Errorf("calls = %v, records = %v, want none", w.log, w.records(t))
 	}
 }
+
+// People are told that nobody is served any more, once and not for each release.
+func TestDestroyIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	mustUp(t, w)
+	told := &teller{}
+	e := w.engine(t, file)
+	e.Reporter = told
+	if _, err := e.Destroy(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"release destroyed"}, told.told); diff != "" {
+		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+}

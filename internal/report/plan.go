@@ -9,9 +9,6 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
-// diffSize bounds what the diff of one change can put on the page, in bytes.
-const diffSize = 20 << 10
-
 // signs begin the lines of a plan. The first character is what colours a line
 // of a diff.
 var signs = map[component.Action]string{
@@ -28,17 +25,21 @@ func writePlan(b *strings.Builder, app App) {
 		return
 	}
 	var text strings.Builder
-	for _, c := range app.Plan.Changes {
-		fmt.Fprintf(&text, "%s %s %s", signs[c.Action], c.Action, oneLine(c.Subject))
+	for i, c := range app.Plan.Changes {
+		if text.Len() > planSize {
+			fmt.Fprintf(&text, "and %d more changes, in the log\n", len(app.Plan.Changes)-i)
+			break
+		}
+		fmt.Fprintf(&text, "%s %s %s", signs[c.Action], c.Action, oneLine(cutText(c.Subject, logWidth)))
 		if c.Reason != "" {
-			fmt.Fprintf(&text, " (%s)", oneLine(c.Reason))
+			fmt.Fprintf(&text, " (%s)", oneLine(cutText(c.Reason, logWidth)))
 		}
 		text.WriteString("\n")
 		if c.Diff != "" {
 			text.WriteString(cutText(strings.TrimRight(c.Diff, "\n"), diffSize) + "\n")
 		}
 	}
-	fmt.Fprintf(b, "### Plan for %s\n\n%s\n", escape(app.Name), fence("diff", text.String()))
+	fmt.Fprintf(b, "### Plan for %s\n\n%s\n", escape(cutText(app.Name, logWidth)), fence("diff", text.String()))
 }
 
 // ganttTags colour a bar.
@@ -53,6 +54,9 @@ func writeGantt(b *strings.Builder, apps []App) {
 	var chart strings.Builder
 	bars := 0
 	for _, app := range apps {
+		if chart.Len() > ganttSize {
+			break // the table has all of them
+		}
 		section := false
 		for _, r := range slices.SortedStableFunc(slices.Values(app.Records), func(a, b state.Record) int { return a.Started.Compare(b.Started) }) {
 			if r.Ended.IsZero() {

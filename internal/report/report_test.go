@@ -16,10 +16,20 @@ import (
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
-const head = "0123456789abcdef0123456789abcdef01234567"
+const (
+	head   = "0123456789abcdef0123456789abcdef01234567"
+	digest = "sha256:3f2c1a9b0d1e77777777777777777777"
+	known  = " · web-7ndvpx7ahe · no. 12 · sha256:3f2c1a9b0d1e" // of the deployment of every run here
+)
 
 // newReporter returns a reporter of run 7, attempt 2.
 func newReporter(t *testing.T, known ...secret.Text) (*report.Reporter, *githubfake.Fake) {
+	t.Helper()
+	options, fake := newOptions(t, known...)
+	return report.New(options), fake
+}
+
+func newOptions(t *testing.T, known ...secret.Text) (report.Options, *githubfake.Fake) {
 	t.Helper()
 	fake, err := githubfake.New(githubfake.Options{})
 	if err != nil {
@@ -33,20 +43,25 @@ func newReporter(t *testing.T, known ...secret.Text) (*report.Reporter, *githubf
 	for _, s := range known {
 		secrets.Add(s)
 	}
-	return report.New(report.Options{Client: client, Secrets: secrets, Run: workflow.Context{
+	t.Cleanup(func() {
+		for _, broken := range fake.Violations() {
+			t.Errorf("the calls of GitHub break its API description: %s", broken)
+		}
+	})
+	return report.Options{Client: client, Secrets: secrets, Run: workflow.Context{
 		Repository: "octo/shop", ServerURL: "https://github.example.test", RunID: 7, Attempt: 2, SHA: "of the merge", HeadSHA: head,
-	}}), fake
+	}}, fake
 }
 
 func record(operation string, status state.Status) state.Record {
 	r := state.Record{Operation: operation, Status: status, App: "web", Workspace: "production", Sequence: 3}
 	switch operation {
 	case "push":
-		r.Digest = "sha256:3f2c1a9b0d1e77777777777777777777"
+		r.Digest = digest
 	case "deploy":
-		r.Deployment, r.Sequence = "web-x7k2", 12
+		r.Deployment, r.Sequence, r.Digest = "web-7ndvpx7ahe", 12, digest
 	case "release":
-		r.Deployment, r.Sequence = "web-x7k2", 9
+		r.Deployment, r.Sequence, r.Digest = "web-7ndvpx7ahe", 9, digest
 	}
 	return r
 }
@@ -75,22 +90,22 @@ func TestReport(t *testing.T) {
 			settle: true,
 			want: []string{
 				"web pending: build is running",
-				"web success: released web-x7k2 · sequence 12 · sha256:3f2c1a9b0d1e",
+				"web success: released" + known,
 			},
 		},
 		"failure": {
 			records: []state.Record{record("deploy", state.Running), failed},
 			settle:  true,
-			want:    []string{"web pending: deploy is running", "web failure: deploy failed: the container exited with status 1"},
+			want:    []string{"web pending: deploy is running" + known, "web failure: deploy failed: the container exited with status 1" + known},
 		},
 		"cancelled": {
 			records: []state.Record{record("deploy", state.Running), record("deploy", state.Interrupted)},
-			want:    []string{"web pending: deploy is running", "web error: deploy was cancelled"},
+			want:    []string{"web pending: deploy is running" + known, "web error: deploy was cancelled" + known},
 		},
 		"without a release": {
 			records: []state.Record{record("deploy", state.Running), record("deploy", state.Succeeded)},
 			settle:  true,
-			want:    []string{"web pending: deploy is running", "web success: deployed web-x7k2 · sequence 12"},
+			want:    []string{"web pending: deploy is running" + known, "web success: deployed" + known},
 		},
 		"build only": {
 			records: []state.Record{record("build", state.Running), record("build", state.Succeeded)},
@@ -114,6 +129,21 @@ func TestReport(t *testing.T) {
 		"secret in a message": {
 			records: []state.Record{leak},
 			want:    []string{"web failure: build failed: login with *** failed"},
+		},
+		"a failure that was undone": {
+			records: []state.Record{record("build", state.Running), failed, record("deploy", state.Running), record("deploy", state.Succeeded), record("release", state.Succeeded)},
+			settle:  true,
+			want:    []string{"web pending: build is running", "web failure: deploy failed: the container exited with status 1" + known},
+		},
+		"another app failed": {
+			records: []state.Record{record("release", state.Running), record("release", state.Succeeded)},
+			settle:  true, failed: true,
+			want: []string{"web pending: release is running · web-7ndvpx7ahe · sha256:3f2c1a9b0d1e", "web success: released · web-7ndvpx7ahe · sha256:3f2c1a9b0d1e"},
+		},
+		"up twice": {
+			records: []state.Record{record("release", state.Succeeded), record("build", state.Running), record("build", state.Succeeded)},
+			settle:  true,
+			want:    []string{"web success: released · web-7ndvpx7ahe · sha256:3f2c1a9b0d1e", "web pending: build is running", "web success: built"},
 		},
 		"nothing to tell": {records: []state.Record{destroyed, hold}, settle: true},
 	}

@@ -2,10 +2,9 @@ package report
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -15,23 +14,29 @@ import (
 
 // Run is what the page of a run shows.
 type Run struct {
-	Verb      string
-	Workspace string
-	Apps      []App
-	Root      string          // folder of the repository, which shown paths are relative to; "" for paths as they are
-	Problems  hcl.Diagnostics // with the configuration or the call: nothing was touched
-	Notes     []string        // what else the reader should know, one line each
+	Verb        string
+	Workspace   string
+	Commit      string // that people look at; or ""
+	Repository  string // the address of its page, for links; or ""
+	Environment string // in which the repository shows the Deployments; or ""
+	Apps        []App
+	Root        string          // folder of the repository, which shown paths are relative to; "" for paths as they are
+	Problems    hcl.Diagnostics // with the configuration or the call: nothing was touched
+	Notes       []string        // what else the reader should know, one line each
 }
 
 // App is what the verb did to one app.
 type App struct {
-	Name    string
-	Outcome string // changed, unchanged, outdated or skipped
-	URL     string // where users reach it; or ""
-	Image   string // with digest; or ""
-	Plan    component.Plan
-	Records []state.Record // that this run wrote, each as it ended
-	Failure *Failure       // nil when all went well
+	Name       string
+	Outcome    string // changed, unchanged, outdated or skipped
+	URL        string // where users reach it; or ""
+	Image      string // with digest; or ""
+	Deployment string // its ID; or ""
+	Sequence   int    // of the deployment; or 0
+	Plan       component.Plan
+	Records    []state.Record // that this run wrote, each as it ended
+	Notes      []string       // what happened besides, one line each
+	Failure    *Failure       // nil when all went well
 }
 
 // Failure is why an app's operation went wrong, and where that leaves it.
@@ -47,31 +52,84 @@ type Failure struct {
 // Summary returns the Markdown of a run's page: first what went wrong and what
 // to do about it, then what was done, then what would be, then where the time
 // went. All text in r may come from outside: none of it can break out of its
-// place. Whoever writes the result masks secrets.
+// place. It has at most 768 KiB, whatever r holds: the runner drops a page of
+// more than 1 MiB as a whole. Whoever writes the result masks secrets.
 func Summary(r Run) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", title(r))
-	writeProblems(&b, r.Root, r.Problems)
+	writePlace(&b, r)
+	p := page{b: &b, room: pageSize - b.Len() - notesSize}
+	table, notes := written(func(b *strings.Builder) { writeTable(b, r.Apps) }), written(func(b *strings.Builder) { writeNotes(b, r) })
+	p.room -= len(table)
+
+	p.add(func(b *strings.Builder) { writeProblems(b, r.Root, r.Problems) })
 	for _, app := range r.Apps {
 		if app.Failure != nil {
-			writeFailure(&b, r.Root, app)
+			p.add(func(b *strings.Builder) { writeFailure(b, r.Root, app) })
 		}
 	}
-	writeTable(&b, r.Apps)
+	b.WriteString(table)
 	for _, app := range r.Apps {
-		writePlan(&b, app)
+		p.add(func(b *strings.Builder) { writePlan(b, app) })
 	}
-	writeGantt(&b, r.Apps)
-	for _, note := range r.Notes {
-		fmt.Fprintf(&b, "- %s\n", escape(note))
+	p.add(func(b *strings.Builder) { writeGantt(b, r.Apps) })
+	b.WriteString(notes)
+	if p.omitted > 0 {
+		fmt.Fprintf(&b, "- This page would be too long with everything on it. Parts that are left out: %d. They are in the log.\n", p.omitted)
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
+// writePlace says which commit this is about, and where its environment is.
+func writePlace(b *strings.Builder, r Run) {
+	var parts []string
+	if r.Commit != "" {
+		short := code(r.Commit[:min(len(r.Commit), 7)])
+		parts = append(parts, "Commit "+linked(short, r.Repository, "commit", r.Commit))
+	}
+	if r.Environment != "" {
+		parts = append(parts, "environment "+linked(escape(cutText(r.Environment, logWidth)), r.Repository, "deployments", r.Environment))
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(b, "%s\n\n", strings.Join(parts, " · "))
+	}
+}
+
+// linked returns shown as a link to a page of the repository.
+func linked(shown, repository string, path ...string) string {
+	if repository == "" {
+		return shown
+	}
+	for _, p := range path {
+		repository += "/" + url.PathEscape(cutText(p, logWidth))
+	}
+	return "[" + shown + "](<" + repository + ">)"
+}
+
+// writeNotes lists what happened besides, of each app and of the run.
+func writeNotes(b *strings.Builder, r Run) {
+	var notes []string
+	for _, app := range r.Apps {
+		for _, note := range app.Notes {
+			notes = append(notes, fmt.Sprintf("**%s:** %s", escape(cutText(app.Name, logWidth)), escape(cutText(note, logWidth))))
+		}
+	}
+	for _, note := range r.Notes {
+		notes = append(notes, escape(cutText(note, logWidth)))
+	}
+	for i, note := range notes {
+		if b.Len()+len(note) > notesSize/2 {
+			fmt.Fprintf(b, "- and %d more\n", len(notes)-i)
+			break
+		}
+		fmt.Fprintf(b, "- %s\n", note)
+	}
+}
+
 func title(r Run) string {
-	what := "deploy-action " + escape(r.Verb)
+	what := "deploy-action " + escape(cutText(r.Verb, logWidth))
 	if r.Workspace != "" {
-		what += " in " + escape(r.Workspace)
+		what += " in " + escape(cutText(r.Workspace, logWidth))
 	}
 	failed := 0
 	for _, app := range r.Apps {
@@ -92,18 +150,33 @@ func title(r Run) string {
 
 // writeProblems writes each problem with its place.
 func writeProblems(b *strings.Builder, root string, problems hcl.Diagnostics) {
-	for _, p := range problems {
-		fmt.Fprintf(b, "**%s**", escape(p.Summary))
+	for i, p := range problems {
+		if i == mostProblems {
+			fmt.Fprintf(b, "**and %d more**, in the log\n\n", len(problems)-i)
+			return
+		}
+		fmt.Fprintf(b, "**%s**", escape(cutText(p.Summary, logWidth)))
 		if p.Subject != nil {
-			fmt.Fprintf(b, " (%s)", code(fmt.Sprintf("%s:%d", relative(root, p.Subject.Filename), p.Subject.Start.Line)))
+			fmt.Fprintf(b, " (%s)", code(fmt.Sprintf("%s:%d", cutText(relative(root, p.Subject.Filename), logWidth), p.Subject.Start.Line)))
 		}
 		b.WriteString("\n\n")
-		for paragraph := range strings.SplitSeq(p.Detail, "\n\n") {
-			if text := escape(paragraph); text != "" {
+		for paragraph := range strings.SplitSeq(cutText(p.Detail, detailSize), "\n\n") {
+			text := escape(paragraph)
+			switch {
+			case text == "":
+			case strings.HasPrefix(paragraph, "    "): // lines to copy
+				fmt.Fprintf(b, "%s\n", fence("yaml", unindent(paragraph)))
+			default:
 				fmt.Fprintf(b, "%s\n\n", text)
 			}
 		}
 	}
+}
+
+// unindent takes the indentation of the first line off every line.
+func unindent(text string) string {
+	indent := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	return strings.TrimPrefix(strings.ReplaceAll(text, "\n"+indent, "\n"), indent)
 }
 
 // relative returns a path as readers of the repository know it. One outside of
@@ -115,21 +188,15 @@ func relative(root, path string) string {
 	return path
 }
 
-// logLines and logWidth bound what a failing workload can put on the page.
-const (
-	logLines = 40
-	logWidth = 500
-)
-
 func writeFailure(b *strings.Builder, root string, app App) {
 	f := app.Failure
-	fmt.Fprintf(b, "### ❌ %s: %s failed\n\n", escape(app.Name), escape(f.Stage))
+	fmt.Fprintf(b, "### ❌ %s: %s failed\n\n", escape(cutText(app.Name, logWidth)), escape(cutText(f.Stage, logWidth)))
 	writeProblems(b, root, f.Cause)
 	for _, line := range []struct{ what, text string }{
 		{"Serves users now", f.Serving}, {"Left behind", f.Left}, {"Next step", f.Next},
 	} {
 		if line.text != "" {
-			fmt.Fprintf(b, "- **%s:** %s\n", line.what, escape(line.text))
+			fmt.Fprintf(b, "- **%s:** %s\n", line.what, escape(cutText(line.text, detailSize)))
 		}
 	}
 	b.WriteString("\n")
@@ -146,94 +213,4 @@ func writeFailure(b *strings.Builder, root string, app App) {
 		heading = fmt.Sprintf("The last %d lines of the workload", len(last))
 	}
 	fmt.Fprintf(b, "<details open><summary>%s</summary>\n\n%s\n</details>\n\n", heading, fence("text", text.String()))
-}
-
-// column is one column of the table of apps.
-type column struct {
-	head string
-	cell func(App) string
-}
-
-// columns are those of the table, in the order of the pipeline.
-var columns = []column{
-	{"build", stageCell("build")},
-	{"push", stageCell("push")},
-	{"deploy", stageCell("deploy")},
-	{"release", stageCell("release")},
-	{"image", func(a App) string { return inTable(code(a.Image)) }},
-	{"URL", func(a App) string { return link(a.URL) }},
-}
-
-// writeTable writes one row for each app, without the columns in which no app
-// has anything.
-func writeTable(b *strings.Builder, apps []App) {
-	shown := slices.DeleteFunc(slices.Clone(columns), func(c column) bool {
-		return !slices.ContainsFunc(apps, func(a App) bool { return c.cell(a) != "" })
-	})
-	if len(shown) == 0 {
-		return
-	}
-	b.WriteString("| app |")
-	for _, c := range shown {
-		fmt.Fprintf(b, " %s |", c.head)
-	}
-	fmt.Fprintf(b, "\n|%s\n", strings.Repeat(" --- |", len(shown)+1))
-	for _, app := range apps {
-		fmt.Fprintf(b, "| **%s**", escape(app.Name))
-		if app.Outcome != "" && app.Outcome != "changed" {
-			fmt.Fprintf(b, " (%s)", escape(app.Outcome))
-		}
-		b.WriteString(" |")
-		for _, c := range shown {
-			fmt.Fprintf(b, " %s |", c.cell(app))
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n")
-}
-
-// record returns the last record of a stage, or nil.
-func (a App) record(stage string) *state.Record {
-	for _, r := range slices.Backward(a.Records) {
-		if r.Operation == stage {
-			return &r
-		}
-	}
-	return nil
-}
-
-// marks stand for a status in the table.
-var marks = map[state.Status]string{
-	state.Running:     "⏳",
-	state.Interrupted: "⏹ cancelled",
-	state.Failed:      "❌",
-	state.Succeeded:   "✅",
-	state.Destroyed:   "removed",
-}
-
-// stageCell returns the function that shows how a stage of an app went and how
-// long it took.
-func stageCell(stage string) func(App) string {
-	return func(a App) string {
-		r := a.record(stage)
-		switch {
-		case r == nil:
-			return ""
-		case r.Ended.IsZero():
-			return marks[r.Status]
-		}
-		return marks[r.Status] + " " + duration(r.Ended.Sub(r.Started))
-	}
-}
-
-// duration is as exact as people care.
-func duration(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < 2*time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	}
-	d = d.Round(time.Second)
-	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 }

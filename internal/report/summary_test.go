@@ -4,9 +4,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -45,9 +47,9 @@ type step struct {
 const hostile = "a|b `c` </details>\n\n# heading\n```\n<script>[x](http://evil.test) *b* _i_ $m$ \x1b[31mred\x1b[0m"
 
 var hostileRun = report.Run{
-	Verb: hostile, Workspace: hostile, Notes: []string{hostile},
+	Verb: hostile, Workspace: hostile, Notes: []string{hostile}, Commit: hostile, Repository: "https://github.example.test/octo/shop", Environment: hostile,
 	Apps: []report.App{{
-		Name: hostile, Outcome: hostile, URL: "javascript:" + hostile, Image: hostile,
+		Name: hostile, Outcome: hostile, URL: "javascript:" + hostile, Image: hostile, Deployment: hostile, Notes: []string{hostile},
 		Records: records(step{hostile, state.Succeeded, time.Second}, step{"deploy", state.Running, 0}, step{"push", state.Interrupted, time.Second}),
 		Plan:    component.Plan{Changes: []component.Change{{Action: component.Create, Subject: hostile, Reason: hostile, Diff: hostile}}},
 		Failure: &report.Failure{
@@ -62,10 +64,12 @@ func TestSummary(t *testing.T) {
 	t.Parallel()
 	cases := map[string]report.Run{
 		"success": {
-			Verb: "up", Workspace: "production",
+			Verb: "up", Workspace: "production", Commit: head, Repository: "https://github.example.test/octo/shop", Environment: "production",
 			Apps: []report.App{
 				{
-					Name: "web", Outcome: "changed", URL: "https://web.example.test/start?token=x", Image: "registry.example.test/web@sha256:3f2c",
+					Deployment: "web-7ndvpx7ahe", Sequence: 12,
+					Notes: []string{"release: 10 % of the traffic for 5m, ready", `the hook "announce" failed; on_failure says to go on: no such host`},
+					Name:  "web", Outcome: "changed", URL: "https://web.example.test/start?token=x", Image: "registry.example.test/web@sha256:3f2c",
 					Records: records(
 						step{"build", state.Succeeded, 3200 * time.Millisecond}, step{"push", state.Succeeded, 800 * time.Millisecond},
 						step{"deploy", state.Succeeded, 75 * time.Second}, step{"release", state.Succeeded, 192 * time.Second},
@@ -106,7 +110,7 @@ func TestSummary(t *testing.T) {
 		"nothing touched": {
 			Verb: "up", Root: "/github/workspace",
 			Problems: hcl.Diagnostics{
-				{Severity: hcl.DiagError, Summary: "No such registry", Detail: "Add a registry block."},
+				{Severity: hcl.DiagError, Summary: "No such registry", Detail: "Add a registry block:\n\n    registry {\n      use \"docker\" {}\n    }\n\nThen run this again."},
 				{
 					Severity: hcl.DiagError, Summary: `Unknown plugin "dokcer"`, Detail: `Did you mean "docker"?`,
 					Subject: &hcl.Range{Filename: "/github/workspace/shop/waypoint.hcl", Start: hcl.Pos{Line: 5, Column: 9}},
@@ -182,14 +186,56 @@ func TestHostileTextStaysInside(t *testing.T) {
 	}
 }
 
-func TestLogsAreBounded(t *testing.T) {
+// A page holds what matters most, whatever it is given, and stays below what
+// the runner takes.
+func TestPageIsBounded(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("a long <story> | ", 2_000)
 	var logs []component.LogLine
-	for range 10_000 {
-		logs = append(logs, component.LogLine{Text: strings.Repeat("x", 10_000)})
+	for range 1000 {
+		logs = append(logs, component.LogLine{Instance: "web-1", Text: long[:10_000]})
 	}
-	got := report.Summary(report.Run{Verb: "up", Apps: []report.App{{Name: "web", Failure: &report.Failure{Stage: "deploy", Logs: logs}}}})
-	if len(got) > 32<<10 {
-		t.Errorf("the page has %d bytes, want at most 32 KiB", len(got))
+	var changes []component.Change
+	for range 1000 {
+		changes = append(changes, component.Change{Action: component.Update, Subject: "object", Reason: long, Diff: long})
+	}
+	problems := slices.Repeat(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Summary of " + long, Detail: long}}, 1000)
+	app := report.App{
+		Name: "web", URL: "https://web.example.test/" + long, Image: long, Notes: []string{long, long}, Plan: component.Plan{Changes: changes},
+		Records: records(step{"build", state.Succeeded, time.Second}, step{"deploy", state.Failed, time.Second}),
+		Failure: &report.Failure{Stage: "deploy", Cause: problems, Serving: long, Left: long, Next: long, Logs: logs},
+	}
+	cases := map[string]report.Run{
+		"one app":        {Verb: "up", Workspace: "production", Apps: []report.App{app}},
+		"many":           {Verb: "up", Workspace: "production", Apps: slices.Repeat([]report.App{app}, 50), Notes: slices.Repeat([]string{long}, 1000)},
+		"a thousand":     {Verb: "up", Apps: slices.Repeat([]report.App{{Name: "web", Image: long, URL: app.URL, Records: app.Records}}, 1000)},
+		"only problems":  {Verb: "up", Problems: problems},
+		"absurd wording": {Verb: long, Workspace: long, Commit: long, Repository: "https://github.example.test/octo/shop", Environment: long, Apps: []report.App{{Name: long, Records: app.Records}}},
+	}
+	for name, run := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := report.Summary(run)
+			if len(got) > 768<<10 {
+				t.Errorf("the page has %d bytes, want at most 768 KiB", len(got))
+			}
+			if n := strings.Count(got, "\n```"); n%2 != 0 {
+				t.Errorf("%d fences: one does not end", n)
+			}
+			if !utf8.ValidString(got) {
+				t.Error("the page is cut within a character")
+			}
+			wants := map[string][]string{
+				"one app":       {"❌ web: deploy failed", "**Serves users now:**", "The last 40 lines of the workload", "| **web** |", "and 980 more"},
+				"many":          {"50 of 50 apps failed", "❌ web: deploy failed", "Parts that are left out: "},
+				"a thousand":    {"Apps that are left out here: "},
+				"only problems": {"nothing was touched", "and 980 more"},
+			}
+			for _, want := range wants[name] {
+				if !strings.Contains(got, want) {
+					t.Errorf("the page lacks %q", want)
+				}
+			}
+		})
 	}
 }

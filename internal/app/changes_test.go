@@ -1,0 +1,71 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+)
+
+// A release left it to the post step to say which deployment serves no more.
+func TestPostChangesDeployments(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, `project = "shop"`)
+	j.github.SetRef("refs/heads/main", j.github.AddCommit("start"))
+	client, err := github.New(github.Options{Repository: "acme/shop", Token: stepToken, HTTP: &http.Client{Transport: j.github}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, deployment := range []string{"web-a", "web-b"} {
+		d := github.Deployment{Ref: "main", Task: "deploy-action:shop/web", Environment: "production", Payload: json.RawMessage(`{"deployment":"` + deployment + `"}`)}
+		made, err := client.CreateDeployment(t.Context(), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.SetDeploymentStatus(t.Context(), made.ID, github.DeploymentStatus{State: "success"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := filepath.Join(j.temp, strings.TrimSuffix(journal, ".journal")+".deployments")
+	const line = `{"project":"shop","app":"web","workspace":"production","deployment":%q,"state":"inactive","description":"superseded by web-b"}` + "\n"
+	content := fmt.Sprintf(line, "web-a") + fmt.Sprintf(line, "of nobody") + `{"project":"shop","app":"w` // cut off
+	if err := os.WriteFile(left, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second one finds nothing to do
+		if status, log := j.run(t, "deploy-action-post"); status != 0 || strings.Contains(log, "::warning") {
+			t.Errorf("exit status %d\n%s", status, log)
+		}
+		var got []string
+		for _, d := range j.github.Deployments() {
+			got = append(got, d.State()+" "+d.Statuses[len(d.Statuses)-1].Description)
+		}
+		if diff := cmp.Diff([]string{"inactive superseded by web-b", "success "}, got); diff != "" {
+			t.Errorf("Deployments (-want +got):\n%s", diff)
+		}
+		if _, err := os.Stat(left); err == nil {
+			t.Error("the file is still there")
+		}
+	}
+}
+
+// What could not be told does not end the post step with an error.
+func TestPostMayNotChangeDeployments(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, `project = "shop"`)
+	j.github.Refuse(refuse("/deployments", http.StatusForbidden))
+	left := filepath.Join(j.temp, strings.TrimSuffix(journal, ".journal")+".deployments")
+	if err := os.WriteFile(left, []byte(`{"app":"web","workspace":"production","deployment":"web-a","state":"inactive"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, log := j.run(t, "deploy-action-post"); status != 0 || !strings.Contains(log, `the token needs the permission "deployments: read"`) {
+		t.Errorf("exit status %d, want 0 and a warning\n%s", status, log)
+	}
+}
