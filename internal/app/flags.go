@@ -25,7 +25,7 @@ func global(root *cobra.Command, f *flags) {
 	p.StringVar(&f.session.reason, "reason", "", "why, for the record")
 	p.BoolVar(&f.session.plain, "plain", false, "no colour, no animation")
 	p.BoolVar(&f.session.debug, "debug", false, "show what maintainers need")
-	p.DurationVar(&f.Timeout, "timeout", 0, "give a deploy or a release up after this `time` (default what the file says, or else 1h, or 10m without progress)")
+	p.DurationVar(&f.Timeout, "timeout", 0, "give a deploy or a release, or a hook around it, up after this `time` (default what the file says, or else 1h, or 10m without progress)")
 	p.BoolVar(&f.session.json, "json", false, "print JSON, and the log to standard error")
 	f.prune, f.push, f.release, f.Retain = true, true, true, -1
 }

@@ -109,6 +109,8 @@ func (s *session) formatFile(path string) (formatted, error) {
 	var err error
 	if path == standardInputName {
 		file.before, err = io.ReadAll(s.machine.Stdin)
+	} else if info, stat := os.Stat(path); stat == nil && !info.Mode().IsRegular() {
+		return file, invalid(file.name+" is no regular file", "Only what is stored in a file can be formatted in its place. For a pipe use standard input: `deploy-action fmt -`.")
 	} else {
 		file.before, err = os.ReadFile(path)
 	}
@@ -143,7 +145,7 @@ func (s *session) finish(out io.Writer, file formatted, f formatFlags) error {
 			return nil
 		}
 		if err := replace(file.path, file.after); err != nil {
-			return fmt.Errorf("writing %q: %w", file.name, err)
+			return unwritten(file.name, "It is as it was.", err)
 		}
 		if !f.diff {
 			fmt.Fprintln(out, file.name)

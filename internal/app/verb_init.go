@@ -97,8 +97,8 @@ func uncapitalized(text string) string {
 	return strings.ToLower(text[:min(1, len(text))]) + text[min(1, len(text)):]
 }
 
-// writeNew writes files that do not exist: either all of them or, if one does,
-// none.
+// writeNew writes files that do not exist: either all of them or, if one does or
+// cannot be written, none.
 func writeNew(dir string, files []starter.File) error {
 	for _, f := range files {
 		path := filepath.Join(dir, filepath.FromSlash(f.Path))
@@ -106,26 +106,34 @@ func writeNew(dir string, files []starter.File) error {
 			return invalid(f.Path+" exists already", "init overwrites nothing, and so wrote nothing at all. Rename the file or remove it, then run init again.")
 		}
 	}
-	for _, f := range files {
-		path := filepath.Join(dir, filepath.FromSlash(f.Path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("making a folder for %q: %w", f.Path, err)
+	for i, f := range files {
+		err := create(filepath.Join(dir, filepath.FromSlash(f.Path)), f.Content)
+		if err == nil {
+			continue
 		}
-		if err := create(path, f.Content); err != nil {
-			return fmt.Errorf("writing %q: %w", f.Path, err)
+		for _, written := range files[:i] {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, filepath.FromSlash(written.Path))))
 		}
+		return unwritten(f.Path, "Nothing was written.", err)
 	}
 	return nil
 }
 
-// create writes a file that does not exist.
+// create writes a file that does not exist, in a folder that need not. What
+// could not be written as a whole is removed again.
 func create(path, content string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = file.WriteString(content)
-	return errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // showProposal says what was found, what was written, and what comes then.

@@ -47,11 +47,12 @@ type PushRequest[A artifact.Artifact] struct {
 
 // Sourcer resolves dynamic("NAME", {…}) values in configuration.
 type Sourcer interface {
-	// Read answers each key, in order. It is called once with every key of a
-	// source, so that it can batch; its error is for what concerns them all.
+	// Read answers each key, in order. It is called with every key of a source
+	// that is known at a time, so that it can batch, and again where answers lead
+	// to further ones; its error is for what concerns them all.
 	Read(ctx context.Context, keys []Key) ([]Reading, error)
 
-	// Close revokes what Read obtained. It is called once, at the end of the run.
+	// Close revokes what every Read obtained. It is called once, at the end of the run.
 	Close(ctx context.Context) error
 }
 

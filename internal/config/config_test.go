@@ -255,8 +255,50 @@ app "web" {
 		t.Errorf("decoded (-want +got):\n%s", diff)
 	}
 	record, err := a.Build.Record(scope, &got)
-	if want := `{"command":"x","values":{"a":"web"}}`; err != nil || string(record) != want {
+	if want := `{"command":"x","values":{"a":"web"},"withheld":["other"]}`; err != nil || string(record) != want {
 		t.Errorf("Record = %s, %v, want %s", record, err, want)
+	}
+}
+
+// A record names what it lacks, and who reads it again is not given the names.
+func TestWithheld(t *testing.T) {
+	t.Parallel()
+	p, scope := load(t, `
+project = "shop"
+app "web" {
+  build {
+    use "test" {
+      command = "x"
+      values  = { a = "1", b = sensitive("hidden value"), c = sensitive(null) }
+      other   = sensitive("hidden value")
+    }
+  }
+  deploy {
+    use "test" {}
+  }
+}
+`, config.Inputs{})
+	build := appOf(t, p, "web", scope).Build
+	type target struct {
+		Command string            `hcl:"command"`
+		Values  map[string]string `hcl:"values"`
+		Rest    map[string]string `hcl:",remain"`
+	}
+	record, err := build.Record(scope, &target{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := config.Recorded("test", record)
+	if diff := cmp.Diff([]string{"other", "values.b"}, again.Withheld()); diff != "" {
+		t.Errorf("Withheld (-want +got):\n%s", diff)
+	}
+	var got target
+	decodeInto(t, again.Decode(scope), &got)
+	if diff := cmp.Diff(target{Command: "x", Values: map[string]string{"a": "1"}, Rest: map[string]string{}}, got); diff != "" {
+		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+	if names := build.Withheld(); names != nil {
+		t.Errorf("Withheld of a block of the file = %q, want none", names)
 	}
 }
 

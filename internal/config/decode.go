@@ -27,7 +27,8 @@ type reader struct {
 	partial bool // what is unknown is left out, instead of a problem
 	reopen  bool // what is missing was a secret, and is left out too
 
-	incomplete bool // something was unknown
+	incomplete bool     // something was unknown
+	withheld   []string // the names of what a record leaves out for the secrets in it
 }
 
 // decode reads body into the struct, or map, that into points to.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -27,7 +28,7 @@ func Reopen(raw json.RawMessage) component.Decode {
 		// A nil context makes HCL take strings as they are: what was
 		// evaluated once must not be evaluated again.
 		r := &reader{reopen: true, what: "the recorded configuration"}
-		file, diags := hcljson.Parse(raw, "recorded configuration")
+		file, diags := hcljson.Parse(withoutWithheld(raw), "recorded configuration")
 		if diags.HasErrors() {
 			return diags
 		}
@@ -45,22 +46,71 @@ func Recorded(plugin string, raw json.RawMessage) *Stage {
 	return &Stage{Plugin: plugin, Body: hcl.EmptyBody(), recorded: raw}
 }
 
+// withheldKey is where a record names the arguments that it leaves out for the
+// secrets in them. An argument of that name is left out as well.
+const withheldKey = "withheld"
+
+// Withheld returns the names of the arguments that [Stage.Record] left out for
+// the secrets in them, such as "env.PASSWORD", where s is a recorded stage; nil
+// for one of the file.
+func (s *Stage) Withheld() []string {
+	var held struct {
+		Names []string `json:"withheld"`
+	}
+	if json.Unmarshal(s.recorded, &held) != nil {
+		return nil // also for nothing at all
+	}
+	return held.Names
+}
+
+// withoutWithheld returns a record without the names of what it leaves out.
+func withoutWithheld(raw json.RawMessage) json.RawMessage {
+	var recorded map[string]json.RawMessage
+	if json.Unmarshal(raw, &recorded) != nil || recorded[withheldKey] == nil {
+		return raw // a record that cannot be read is reported by who parses it
+	}
+	delete(recorded, withheldKey)
+	rest, err := json.Marshal(recorded)
+	if err != nil {
+		return raw
+	}
+	return rest
+}
+
+// recordWithNames returns what [reader.record] does, with the names of what it
+// withholds.
+func (r *reader) recordWithNames(body hcl.Body, target reflect.Type) (map[string]any, hcl.Diagnostics) {
+	recorded, diags := r.record(body, target, "")
+	if _, taken := recorded[withheldKey]; taken {
+		r.withheld = append(r.withheld, withheldKey)
+	}
+	if len(r.withheld) > 0 {
+		slices.Sort(r.withheld)
+		recorded[withheldKey] = slices.Compact(r.withheld)
+	}
+	return recorded, diags
+}
+
 // record returns what body says, by the names of its arguments and blocks,
-// without secrets. A nil target knows no types.
-func (r *reader) record(body hcl.Body, target reflect.Type) (map[string]any, hcl.Diagnostics) {
+// without secrets. A nil target knows no types. The names of what is withheld
+// begin with where, the way to body.
+func (r *reader) record(body hcl.Body, target reflect.Type, where string) (map[string]any, hcl.Diagnostics) {
 	attributes, blocks, diags := recordable(body, target)
 	recorded := map[string]any{}
 	for name, attribute := range attributes {
 		field := fieldType(target, name)
+		value, more := evaluate(attribute.Expr, r.ctx)
 		if keepsSecret(field) {
+			if more.HasErrors() || !isNull(value) {
+				r.withheld = append(r.withheld, where+name)
+			}
 			continue
 		}
-		value, more := evaluate(attribute.Expr, r.ctx)
 		diags = append(diags, more...)
 		if more.HasErrors() {
 			continue
 		}
-		value, ok := public(value)
+		value, ok := r.public(value, where+name)
 		if !ok {
 			continue
 		}
@@ -77,7 +127,7 @@ func (r *reader) record(body hcl.Body, target reflect.Type) (map[string]any, hcl
 		recorded[name] = json.RawMessage(data)
 	}
 	for _, block := range blocks {
-		inner, more := r.record(block.Body, fieldType(target, block.Type))
+		inner, more := r.record(block.Body, fieldType(target, block.Type), where+block.Type+".")
 		diags = append(diags, more...)
 		var labelled any = inner
 		for i := len(block.Labels) - 1; i >= 0; i-- {
@@ -106,9 +156,19 @@ func recordable(body hcl.Body, target reflect.Type) (hcl.Attributes, hcl.Blocks,
 	return content.Attributes, append(content.Blocks, blocks...), append(diags, more...)
 }
 
+// isNull reports whether a value, marked or not, is none.
+func isNull(value cty.Value) bool {
+	value, _ = value.Unmark()
+	return value.IsNull()
+}
+
 // public returns value without whatever is marked as a secret, unknown or
-// null; it is not ok where nothing is left of it.
-func public(value cty.Value) (_ cty.Value, ok bool) {
+// null; it is not ok where nothing is left of it. It notes the names of secrets,
+// which begin with that of the value.
+func (r *reader) public(value cty.Value, name string) (_ cty.Value, ok bool) {
+	if value.IsMarked() && !isNull(value) {
+		r.withheld = append(r.withheld, name)
+	}
 	if value.IsMarked() || value.IsNull() || !value.IsKnown() {
 		return cty.NilVal, false
 	}
@@ -120,7 +180,11 @@ func public(value cty.Value) (_ cty.Value, ok bool) {
 		elements := map[string]cty.Value{}
 		for it := value.ElementIterator(); it.Next(); {
 			key, element := it.Element()
-			if element, ok := public(element); ok && !key.IsMarked() {
+			if key.IsMarked() {
+				r.withheld = append(r.withheld, name)
+				continue
+			}
+			if element, ok := r.public(element, name+"."+key.AsString()); ok {
 				elements[key.AsString()] = element
 			}
 		}
@@ -129,7 +193,7 @@ func public(value cty.Value) (_ cty.Value, ok bool) {
 		elements := []cty.Value{}
 		for it := value.ElementIterator(); it.Next(); {
 			_, element := it.Element()
-			if element, ok := public(element); ok {
+			if element, ok := r.public(element, name); ok {
 				elements = append(elements, element)
 			}
 		}

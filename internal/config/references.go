@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -9,6 +10,12 @@ import (
 // Settings stands, among the stages that [Project.Requests] is given, for what
 // the config blocks deliver to the app.
 const Settings = "settings"
+
+// UseOf stands, among the stages that [Project.Requests] is given, for the use
+// block of a stage alone: without its hooks.
+func UseOf(stage string) string { return stage + useOnly }
+
+const useOnly = " use"
 
 // Requests returns what the named stages of an app ask of sources and have no
 // answer to in scope. Answers can lead to further requests, so ask until there
@@ -36,9 +43,16 @@ func (p *Project) requests(a *app, scope Scope, stages []string) []Request {
 		if name == Settings {
 			groups = append(groups, evaluated.groups...)
 		}
-		if s := evaluated.named(name); s != nil {
+		name, alone := strings.CutSuffix(name, useOnly)
+		s := evaluated.named(name)
+		if s == nil {
+			continue
+		}
+		refers.attribute(s.labels)
+		if alone {
+			refers.body(s.Body)
+		} else {
 			refers.body(s.variant.body)
-			refers.attribute(s.labels)
 		}
 	}
 	for _, g := range groups {

@@ -96,12 +96,13 @@ func (s *Stage) Check(scope Scope, into any) (complete bool, diags hcl.Diagnosti
 // Record returns the evaluated body of s as JSON by the names of its arguments
 // and blocks, for [Reopen]. It leaves out every value that is or holds a
 // secret: marked ones, and arguments that into, a pointer to the configuration
-// struct, keeps as [secret.Text]. A nil into knows no types.
+// struct, keeps as [secret.Text]. It names what it left out, for
+// [Stage.Withheld]. A nil into knows no types.
 func (s *Stage) Record(scope Scope, into any) (json.RawMessage, error) {
 	if s.recorded != nil {
 		return s.recorded, nil
 	}
-	recorded, diags := s.reader(scope).record(s.Body, structType(into))
+	recorded, diags := s.reader(scope).recordWithNames(s.Body, structType(into))
 	if diags.HasErrors() {
 		return nil, fmt.Errorf("recording the use block of %s: %w", s.Plugin, diags)
 	}

@@ -78,15 +78,19 @@ func (r *run) former(op *operation) (component.Target[component.Deployment], boo
 	return former, err == nil && former.Deployment != nil
 }
 
-// run gives the target one share after the other, as long as it is well.
-func (c *canary) run(ctx context.Context) (released component.Release, err error) {
+// run gives the target one share after the other, as long as it is well. What
+// it returns is the latest share that was given, also beside an error.
+func (c *canary) run(ctx context.Context) (released component.Release, _ error) {
 	r := c.op.run
 	for _, share := range c.shares {
-		released, err = c.releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: share})
+		given, err := c.releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: share})
 		if share < 100 && errors.Is(err, errors.ErrUnsupported) {
 			return nil, &InvalidError{r.weightless()}
 		}
 		r.moved = true
+		if given != nil { // else the share before is what there is
+			released = given
+		}
 		if err != nil {
 			return released, fmt.Errorf("giving deployment %s %d %% of the traffic: %w", r.target.ID, share, err)
 		}
@@ -159,8 +163,8 @@ func (c *canary) unwell(h component.Health, share int) error {
 	}
 }
 
-// giveBack returns all traffic to the former deployment, after cause, also when
-// ctx has ended: then there is little time for it.
+// giveBack returns all traffic to the former deployment, after cause. It has the
+// time of a release for it, or, where ctx has ended, very little.
 func (c *canary) giveBack(ctx context.Context, released component.Release, cause error) (component.Release, error) {
 	r := c.op.run
 	if !r.moved {
@@ -171,17 +175,22 @@ func (c *canary) giveBack(ctx context.Context, released component.Release, cause
 		defer cancel()
 		ctx = saving
 	}
-	err := r.UI.Step(ctx, "Giving all traffic back to deployment "+c.former.ID, func(ctx context.Context, _ component.Step) error {
+	c.op.deadline.limit = r.allowance(conduct(r.app.Release)) // there are no pauses any more
+	ctx, cancel := c.op.deadline.start(ctx)
+	defer cancel()
+	err := c.op.deadline.Step(ctx, "Giving all traffic back to deployment "+c.former.ID, func(ctx context.Context, _ component.Step) error {
 		_, err := c.releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: c.former, Percent: 100})
 		return err
 	})
 	if err != nil {
+		err = c.op.deadline.explain(ctx, stageRelease, err)
 		return released, errors.Join(cause, fmt.Errorf("giving all traffic back to deployment %s: %w", c.former.ID, err))
 	}
 	r.givenBack = true
 	r.result.Notes = append(r.result.Notes, fmt.Sprintf("All traffic was given back to deployment %s.", c.former.ID))
 	serves, _ := r.history.released()
-	r.tell().Serving = "again " + servedBy(serves)
+	r.serve(serves.URL, c.former)
+	r.tell().Serving = "again " + r.servedBy(serves)
 	r.tell().Left = fmt.Sprintf("deployment %d (%s), without traffic", r.target.Sequence, r.target.ID)
 	return nil, cause
 }

@@ -266,3 +266,143 @@ func TestARollbackGoesAtOnce(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatServesAfterASplitThatCannotBeTakenBack(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		mustUp(t, w)
+		w.health = healths(component.Ready)
+		w.fail = func(call string) error {
+			if call == "release 3 at 50" || call == "release 2" {
+				return errors.New("the load balancer is gone")
+			}
+			return nil
+		}
+		results, _ := w.engine(t, inSteps("")).Up(t.Context(), defaults)
+		if s := results[0].Failure.Serving; !strings.Contains(s, "release 3") || !strings.Contains(s, "release 2") {
+			t.Errorf("Serving = %q, want both, for the first share was given", s)
+		}
+		w.fail, w.log = nil, nil
+		if _, err := w.engine(t, file).Rollback(t.Context(), defaults); err != nil || !slices.Equal(w.log, []string{"release 2"}) {
+			t.Errorf("Rollback = %v after %q, want the last that went well", err, w.log)
+		}
+	})
+}
+
+// stuck is the world's plugin, whose releases of all traffic never end by
+// themselves.
+func stuck(w *world) component.Plugin {
+	p := w.plugin()
+	p.Releaser = component.NewReleaser(func(component.Host, struct{}) (component.Releaser[deployment, release], error) {
+		return stuckReleaser{releaser{w}}, nil
+	})
+	return p
+}
+
+type stuckReleaser struct{ releaser }
+
+func (r stuckReleaser) Release(ctx context.Context, req component.ReleaseRequest[deployment]) (release, error) {
+	if req.Percent == 100 {
+		<-ctx.Done()
+		return release{}, ctx.Err()
+	}
+	return r.releaser.Release(ctx, req)
+}
+
+func TestTakingACanaryBackEndsInTime(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		block string
+		after time.Duration
+		want  string
+	}{
+		"by its timeout":   {`timeout = "1m"`, time.Minute, "The release did not end within 1m"},
+		"without progress": {"", 10 * time.Minute, "The release made no progress for 10m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, w *world) {
+				w.health = healths(component.Down)
+				began := time.Now()
+				results, err := w.engine(t, inSteps(c.block), stuck(w)).Up(t.Context(), defaults)
+				if took := time.Since(began); took != c.after {
+					t.Errorf("it took %v, want %v", took, c.after)
+				}
+				if err == nil || !strings.Contains(err.Error(), "The canary release stopped at 10 %") || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("Up = %v, want the cause and %q", err, c.want)
+				}
+				if s := results[0].Failure.Serving; !strings.Contains(s, "release 2") || !strings.Contains(s, "release 1") {
+					t.Errorf("Serving = %q, want both", s)
+				}
+			})
+		})
+	}
+}
+
+func TestARollbackNeedsNoWeights(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	mustUp(t, w)
+	w.log = nil
+	if _, err := w.engine(t, inSteps("")).Rollback(t.Context(), defaults); err != nil || !slices.Equal(w.log, []string{"release 1"}) {
+		t.Errorf("Rollback = %v after %q, want the release before", err, w.log)
+	}
+}
+
+func TestRollbackAfterAnInterruptedCanary(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		mustUp(t, w)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel) // in the first pause
+		results, _ := w.engine(t, inSteps("")).Up(ctx, defaults)
+		if last := results[0].Records[3]; last.Status != state.Failed || !strings.HasPrefix(last.Message, "interrupted, and given back: ") {
+			t.Errorf("record = %+v, want a release that is over", last)
+		}
+		w.log = nil
+		if _, err := w.engine(t, file).Rollback(t.Context(), defaults); err != nil || !slices.Equal(w.log, []string{"release 1"}) {
+			t.Errorf("Rollback = %v after %q, want the release before that which serves", err, w.log)
+		}
+	})
+}
+
+func TestTheResultNamesWhatServes(t *testing.T) {
+	t.Parallel()
+	t.Run("after a canary is taken back", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(t *testing.T, w *world) {
+			w.health = healths(component.Down)
+			results, _ := w.engine(t, inSteps("")).Up(t.Context(), defaults)
+			if r := results[0]; r.URL != "http://web" || r.Sequence != 1 || r.Deployment != w.traffic {
+				t.Errorf("result = %+v, want the deployment that has the traffic", r)
+			}
+		})
+	})
+	t.Run("not after a release that failed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.fail = failOn("release 1", errors.New("no route"))
+		results, _ := w.engine(t, file).Up(t.Context(), defaults)
+		if r := results[0]; r.URL != "" || r.Outcome != engine.Changed {
+			t.Errorf("result = %+v, want no URL", r)
+		}
+	})
+}
+
+func TestPruneSpendsItsRetentionOnWhatServed(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.health = healths(component.Down)
+		if _, err := w.engine(t, inSteps("")).Up(t.Context(), defaults); err == nil {
+			t.Fatal("Up succeeded, want a canary that is not well")
+		}
+		w.health, w.log = healths(component.Ready), nil
+		if _, err := w.engine(t, inSteps("")).Up(t.Context(), defaults); err != nil {
+			t.Fatal(err)
+		}
+		if last := w.log[len(w.log)-1]; last != "destroy 2" || slices.Contains(w.log, "destroy 1") {
+			t.Errorf("calls = %q, want that the canary that never served goes", w.log)
+		}
+	})
+}

@@ -40,12 +40,18 @@ type deadline struct {
 	shown string      // the latest progress
 }
 
-// deadline returns the one for a stage: what the call says counts before what
-// the stage's block says. The pauses of a canary release come on top.
+// allowance is how long a stage may take: what the call says counts before what
+// the stage's block says.
+func (r *run) allowance(c config.Conduct) time.Duration {
+	return cmp.Or(r.options.Timeout, c.Timeout, defaultTimeout)
+}
+
+// deadline returns the one for a stage. The pauses of a canary release come on
+// top of its allowance.
 func (r *run) deadline(c config.Conduct) *deadline {
-	d := &deadline{limit: cmp.Or(r.options.Timeout, c.Timeout)}
-	if d.limit == 0 {
-		d.limit, d.patience = defaultTimeout, defaultPatience
+	d := &deadline{limit: r.allowance(c)}
+	if r.options.Timeout == 0 && c.Timeout == 0 {
+		d.patience = defaultPatience
 	}
 	if pauses := len(c.Canary) - 1; pauses > 0 {
 		d.limit += time.Duration(pauses) * pauseOf(c)
@@ -62,12 +68,15 @@ func (d *deadline) start(ctx context.Context) (context.Context, context.CancelFu
 	ctx, stall := context.WithCancelCause(ctx) // ends with its parent
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.idle = time.AfterFunc(d.patience, func() { stall(errStalled) })
+	idle := time.AfterFunc(d.patience, func() { stall(errStalled) })
+	d.idle = idle
 	return ctx, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.idle.Stop()
-		d.idle = nil
+		idle.Stop()
+		if d.idle == idle { // or else it was started anew since
+			d.idle = nil
+		}
 		cancel()
 	}
 }
@@ -78,7 +87,7 @@ func (d *deadline) explain(ctx context.Context, what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	remedy := fmt.Sprintf("Give it more time with \"timeout\" in the %s block, or with --timeout (the input `timeout`)", what)
+	remedy := moreTime(what)
 	if what == stageDeploy {
 		remedy += ", or see in the last lines of the workload what it waits for"
 	}
@@ -97,6 +106,30 @@ func (d *deadline) explain(ctx context.Context, what string, err error) error {
 		}
 	}
 	return err
+}
+
+// moreTime says how to give a stage more of it.
+func moreTime(stage string) string {
+	return fmt.Sprintf("Give it more time with \"timeout\" in the %s block, or with --timeout (the input `timeout`)", stage)
+}
+
+// inTime runs a hook of a stage, and says so where it was ended for its limit; 0
+// is none. A hook may be silent for as long as it likes.
+func inTime(ctx context.Context, limit time.Duration, stage string, hook func(context.Context) error) error {
+	if limit == 0 {
+		return hook(ctx)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	defer cancel()
+	err := hook(limited)
+	if err == nil || !errors.Is(context.Cause(limited), errTimeout) {
+		return err
+	}
+	return &diag.Problem{
+		Summary: "The hook did not end within " + short(limit),
+		Detail:  fmt.Sprintf("Around a %s it may take as long as the %s itself. %s.", stage, stage, moreTime(stage)),
+		Err:     err,
+	}
 }
 
 // lastSeen is the latest progress in a sentence.

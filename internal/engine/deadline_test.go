@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/engine"
 )
 
@@ -109,6 +111,64 @@ func TestADeployEndsInTime(t *testing.T) {
 				}
 				if got := w.records(t)[2]; got != "deploy 1 failed" {
 					t.Errorf("record = %q, want that the deploy failed, for nobody cancelled it", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAHookEndsInTime(t *testing.T) {
+	t.Parallel()
+	hooks := strings.Replace(strings.Replace(undone, "rollback = \"auto\"", "", 2), "deploy {", `deploy {
+    hook {
+      when    = "before"
+      command = ["check"]
+    }`, 1)
+	cases := map[string]struct {
+		slow  string // the hook that takes two hours
+		more  string // in its block
+		flag  time.Duration
+		after time.Duration
+		want  []string // in the failure; nil for none
+	}{
+		"before a deploy": {slow: "hook check", flag: time.Second, after: time.Second, want: []string{"The hook did not end within 1s", `"timeout" in the deploy block`}},
+		"before a release": {
+			slow: "hook announce", flag: time.Second, after: time.Second,
+			want: []string{"The hook did not end within 1s", `"timeout" in the release block`},
+		},
+		"after a release, by the default": {slow: "hook smoke test", after: time.Hour, want: []string{"The hook did not end within 1h"}},
+		"though it may fail":              {slow: "hook check", more: `on_failure = "continue"`, flag: time.Second, after: time.Second},
+		"well, where there is time":       {slow: "hook check", flag: 3 * time.Hour, after: 2 * time.Hour},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				e := w.engine(t, strings.Replace(hooks, `command = ["check"]`, "command = [\"check\"]\n"+c.more, 1))
+				e.Hook = func(ctx context.Context, _ *config.App, h config.Hook, _ component.Step) error {
+					if "hook "+strings.Join(h.Command, " ") != c.slow {
+						return nil
+					}
+					select {
+					case <-ctx.Done():
+						return errors.New("signal: killed")
+					case <-time.After(2 * time.Hour):
+						return nil
+					}
+				}
+				began := time.Now()
+				_, err := e.Up(t.Context(), engine.Options{Timeout: c.flag, Retain: -1})
+				if took := time.Since(began); took != c.after {
+					t.Errorf("it took %v, want %v", took, c.after)
+				}
+				if (err != nil) != (c.want != nil) {
+					t.Fatalf("Up = %v, want %q", err, c.want)
+				}
+				for _, want := range c.want {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("Up = %v, want %q in it", err, want)
+					}
 				}
 			})
 		})

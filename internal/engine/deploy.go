@@ -91,7 +91,6 @@ func (r *run) deployOn(ctx context.Context, op *operation, from *component.Targe
 	if r.undoing { // the failure that is told is the one before
 		return op.locate(err)
 	}
-	r.noteLeft(op, deployed)
 	if ctx.Err() == nil { // else there is no time for it
 		r.noteLogs(ctx, platform, op.target(deployed))
 	}
@@ -111,7 +110,7 @@ func (r *run) restoreOrDeploy(
 		if r.artifact == nil {
 			return nil, gone(r.app.Name, from.Sequence)
 		}
-		if err := r.settle(ctx); err != nil {
+		if err := r.settle(ctx, from.Sequence); err != nil {
 			return nil, err
 		}
 		in.Env, in.Files = r.app.Env, r.app.Files

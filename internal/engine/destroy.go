@@ -13,14 +13,17 @@ import (
 
 // Destroy removes everything of the chosen apps in this workspace. It works
 // from records, so an app may be gone from the file; what is gone already is
-// no failure. Apps go before those that they depend on.
+// no failure. Apps go before those that they depend on, which stay where that
+// failed. Where only one deployment goes, no app waits for another.
 func (e *Engine) Destroy(ctx context.Context, o Options) ([]Result, error) {
 	names, err := e.recorded(ctx, o.Apps)
 	if err != nil {
 		return nil, err
 	}
 	pipelines, _ := e.inOrder(e.recall(names)) // a circle does not matter to what exists
-	slices.Reverse(pipelines)
+	if o.Deployment == "" {
+		pipelines = dependantsFirst(pipelines)
+	}
 	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
 		r.stage = "destroy"
 		r.lookUp(ctx)
@@ -84,13 +87,13 @@ func (r *run) destroyOne(ctx context.Context, ref string) error {
 	return r.destroyDeployment(ctx, record)
 }
 
-// destroyAll removes the release, the deployments, what else the platform
+// destroyAll removes the releases, the deployments, what else the platform
 // still shows, and what they shared, in this order.
 func (r *run) destroyAll(ctx context.Context) error {
 	if _, err := r.leftovers(ctx, ""); err != nil {
 		return err
 	}
-	errs := []error{r.destroyRelease(ctx)}
+	errs := []error{r.destroyReleases(ctx)}
 	superseded := map[string]bool{}
 	for _, record := range r.history.deployments() {
 		if ctx.Err() != nil {
@@ -108,36 +111,34 @@ func (r *run) destroyAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// destroyRelease takes the newest release away, also one that did not end well
-// but made something; every release is over then.
-func (r *run) destroyRelease(ctx context.Context) error {
-	releases := r.history.releases()
-	if len(releases) == 0 {
-		return nil
+// destroyReleases takes the newest release of each plugin away, also one that did
+// not end well but made something; every release of that plugin is over then.
+func (r *run) destroyReleases(ctx context.Context) error {
+	byPlugin := map[string][]state.Record{}
+	var plugins []string // the latest first
+	for _, record := range r.history.releases() {
+		if byPlugin[record.Plugin] == nil {
+			plugins = append(plugins, record.Plugin)
+		}
+		byPlugin[record.Plugin] = append(byPlugin[record.Plugin], record)
 	}
-	released := releases[0]
-	for _, record := range releases {
-		if len(record.Result) > 0 {
-			released = record
+	var errs []error
+	for _, plugin := range plugins {
+		if ctx.Err() != nil {
 			break
 		}
+		errs = append(errs, r.destroyReleasesOf(ctx, byPlugin[plugin]))
 	}
-	plugin := r.Plugins[released.Plugin]
-	if plugin.Releaser != nil && len(released.Result) > 0 {
-		value, err := plugin.Releaser.Load(released.Result)
-		if err != nil {
-			return err
-		}
-		releaser, done, err := r.releaserOf(released)
-		if err != nil {
-			return err
-		}
-		defer done()
-		err = r.UI.Step(ctx, fmt.Sprintf("Destroying release %d", released.Sequence), func(ctx context.Context, _ component.Step) error {
-			return releaser.Destroy(ctx, r.app.App, value)
-		})
-		if err != nil {
-			return fmt.Errorf("destroying release %d: %w", released.Sequence, err)
+	return errors.Join(errs...)
+}
+
+// destroyReleasesOf takes away the newest of the releases of one plugin that made
+// something.
+func (r *run) destroyReleasesOf(ctx context.Context, releases []state.Record) error {
+	made := slices.IndexFunc(releases, func(record state.Record) bool { return len(record.Result) > 0 })
+	if made >= 0 {
+		if err := r.destroyRelease(ctx, releases[made]); err != nil {
+			return fmt.Errorf("destroying release %d: %w", releases[made].Sequence, err)
 		}
 	}
 	r.result.Outcome = Changed
@@ -152,6 +153,21 @@ func (r *run) destroyRelease(ctx context.Context) error {
 		r.report(ctx, served)
 	}
 	return nil
+}
+
+func (r *run) destroyRelease(ctx context.Context, record state.Record) error {
+	releaser, done, err := r.releaserOf(record)
+	if err != nil {
+		return err
+	}
+	defer done()
+	value, err := r.Plugins[record.Plugin].Releaser.Load(record.Result)
+	if err != nil {
+		return err
+	}
+	return r.UI.Step(ctx, fmt.Sprintf("Destroying release %d", record.Sequence), func(ctx context.Context, _ component.Step) error {
+		return releaser.Destroy(ctx, r.app.App, value)
+	})
 }
 
 // destroyRest removes what a platform still shows of the app though no record

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -144,28 +143,13 @@ func (e *Engine) ask(ctx context.Context, requests []config.Request) (map[string
 	return answers, diags
 }
 
-// askSource opens a source and reads requests from it. What it answers is
-// masked before anything else is done with it.
+// askSource reads requests from a source. What it answers is masked before
+// anything else is done with it.
 func (e *Engine) askSource(ctx context.Context, name string, requests []config.Request) ([]component.Reading, error) {
-	plugin := e.Plugins[name]
-	app := &config.App{App: component.App{Project: e.Project.Name(), Workspace: e.Workspace, Path: e.Project.Dir()}}
-	app.Runner = e.Scope.Runner()
-	host, done, err := e.Host(app, plugin)
+	sourcer, err := e.source(name)
 	if err != nil {
 		return nil, err
 	}
-	sourcer, diags, err := plugin.Sourcer.Open(host, e.Project.Source(name).Decode(e.Scope))
-	if diags.HasErrors() {
-		err = errors.Join(diags, err)
-	}
-	if err != nil {
-		done()
-		return nil, err
-	}
-	e.opened.add(func(ctx context.Context) error {
-		defer done()
-		return sourcer.Close(ctx)
-	})
 	keys := make([]component.Key, len(requests))
 	for i, r := range requests {
 		keys[i] = r.Key
@@ -219,47 +203,6 @@ func (e *Engine) maskParts(part any) {
 			e.maskParts(inner)
 		}
 	}
-}
-
-// opened is what must be closed at the end of the run.
-type opened struct {
-	mu      sync.Mutex
-	closers []func(context.Context) error
-	values  map[string]int // that were read, by source
-}
-
-func (o *opened) add(closer func(context.Context) error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.closers = append(o.closers, closer)
-}
-
-func (o *opened) count(source string, values int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.values == nil {
-		o.values = map[string]int{}
-	}
-	o.values[source] += values
-}
-
-// ValuesRead returns how many values each source has given.
-func (e *Engine) ValuesRead() map[string]int {
-	e.opened.mu.Lock()
-	defer e.opened.mu.Unlock()
-	return maps.Clone(e.opened.values)
-}
-
-// Close gives back what sources lent: tokens and leases. It is called at the
-// end of the run, also of one that was cancelled, and once.
-func (e *Engine) Close(ctx context.Context) error {
-	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer cancel()
-	var errs []error
-	for _, closer := range e.opened.closers {
-		errs = append(errs, closer(saving))
-	}
-	return errors.Join(errs...)
 }
 
 // count is a number of things in words: "1 value", "3 values".

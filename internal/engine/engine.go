@@ -96,6 +96,7 @@ type Engine struct {
 	// Now is the clock of records.
 	Now func() time.Time
 
-	opened     opened // sources of values
+	opened     opened // what is closed at the end
+	sources    kept   // that are open
 	unanswered bool   // they could not be asked, by a verb that can do without
 }

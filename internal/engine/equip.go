@@ -49,7 +49,7 @@ func (r *run) equip(ctx context.Context, record state.Record, byFile bool) error
 			return opens(r, r.releaser, r.plugins[stageRelease], block, decode)
 		})
 		if err == nil {
-			return r.checkShares(ctx, r.pipeline, r.scope)
+			return r.releasable(ctx)
 		}
 		if byFile {
 			return &InvalidError{diagnose(err)}
@@ -60,7 +60,28 @@ func (r *run) equip(ctx context.Context, record state.Record, byFile bool) error
 		return &InvalidError{diagnose(err)}
 	}
 	r.warn(diagnose(err))
+	return r.releasable(ctx)
+}
+
+// releasable makes sure that the release that is equipped can be done: with its
+// hooks, and in steps where it goes in steps.
+func (r *run) releasable(ctx context.Context) error {
+	if err := r.readyHooks(ctx, stageRelease, r.app.Release); err != nil || r.atOnce {
+		return err
+	}
 	return r.checkShares(ctx, r.pipeline, r.scope)
+}
+
+// readyHooks asks sources for what the hooks of a stage refer to. It asks only
+// where they cannot be read without.
+func (r *run) readyHooks(ctx context.Context, stage string, s *config.Stage) error {
+	if s == nil {
+		return nil
+	}
+	if _, diags := s.Hooks(r.scope); !diags.HasErrors() {
+		return nil
+	}
+	return r.learn(ctx, stage)
 }
 
 // fileReleases returns the stage of the file whose block configures a releaser
@@ -137,7 +158,7 @@ func (r *run) equipDeploy(ctx context.Context, record state.Record) error {
 	if r.app.Deploy != nil && r.app.Deploy.Plugin == record.Plugin {
 		err := r.readable(ctx, stageDeploy, func() error { return opens(r, plugin.Platform, plugin, r.app.Deploy, r.app.Deploy.Decode(r.scope)) })
 		if err == nil {
-			return nil
+			return r.readyHooks(ctx, stageDeploy, r.app.Deploy)
 		}
 		r.warn(diagnose(err))
 	}
@@ -150,11 +171,18 @@ func (r *run) equipDeploy(ctx context.Context, record state.Record) error {
 	return nil
 }
 
-// settle asks sources for what a deployment is given, for one that is made
-// again. It needs the file's settings: no record holds them.
-func (r *run) settle(ctx context.Context) error {
+// settle asks sources for what a deployment is given, for the one of that
+// sequence, which is made again. It needs the file's settings and the secrets of
+// its block: no record holds them.
+func (r *run) settle(ctx context.Context, sequence int) error {
 	if r.problems.HasErrors() {
 		return &InvalidError{r.problems}
+	}
+	if withheld := r.app.Deploy.Withheld(); len(withheld) > 0 {
+		return invalid(fmt.Sprintf("Deployment %d of app %q cannot be made again as it was", sequence, r.app.Name), fmt.Sprintf(
+			"The file has no block that can be read to configure it, and its record holds no secrets: it would lack %s. "+
+				"Put the deploy block with use %q back into the file, or mend it. `rollback --list` shows the deployments that still exist.",
+			list(withheld, ""), r.app.Deploy.Plugin))
 	}
 	if r.missing {
 		r.warn(hcl.Diagnostics{{

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -70,4 +71,82 @@ func TestTrafficOfAJobInPlace(t *testing.T) {
 			t.Errorf("Serving = %q", s)
 		}
 	})
+}
+
+// updated is a world with one release in place.
+func updated(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.inPlace = true
+	mustUp(t, w)
+	w.log = nil
+	return w
+}
+
+func TestAfterAnUpdateInPlaceThatFailed(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("crash loop")
+	cases := map[string]struct {
+		source string
+		fail   func(call string, cancel func()) error
+		next   string
+	}{
+		"it is told": {
+			source: file,
+			fail:   func(call string, _ func()) error { return failOn("deploy sha256:one", broken)(call) },
+		},
+		"and could not be put back": {
+			source: undone,
+			fail: func(call string, _ func()) error {
+				if strings.HasPrefix(call, "deploy") || strings.HasPrefix(call, "restore") {
+					return broken
+				}
+				return nil
+			},
+			next: "mend the cause and run `rollback`",
+		},
+		"for it was cancelled": {
+			source: undone,
+			fail:   func(_ string, cancel func()) error { cancel(); return nil },
+			next:   "run it again; `up` adopts or removes what this run left",
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := updated(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.fail = func(call string) error {
+				if call == "build" {
+					return nil
+				}
+				return c.fail(call, cancel)
+			}
+			results, _ := w.engine(t, c.source).Up(ctx, defaults)
+			f := results[0].Failure
+			if !strings.HasPrefix(f.Serving, "release 1, of deployment") || !strings.Contains(f.Serving, ", whose object deployment ") {
+				t.Errorf("Serving = %q, want that its object was changed", f.Serving)
+			}
+			if f.Left != "" || f.Next != c.next {
+				t.Errorf("Left = %q, Next = %q, want nothing left, for the object serves, and %q", f.Left, f.Next, c.next)
+			}
+			w.fail, w.log = nil, nil
+			if _, err := w.engine(t, file).Rollback(t.Context(), defaults); err != nil || w.log[0] != "restore 1" {
+				t.Errorf("Rollback = %v after %q, want the deployment that was released", err, w.log)
+			}
+		})
+	}
+}
+
+func TestRollbackAfterAFailedUpdateIsToTheReleasedOne(t *testing.T) {
+	t.Parallel()
+	w := updated(t)
+	mustUp(t, w)
+	w.fail = failOn("deploy sha256:one", errors.New("crash loop"))
+	_, _ = w.engine(t, file).Up(t.Context(), defaults)
+	w.fail, w.log = nil, nil
+	if _, err := w.engine(t, file).Rollback(t.Context(), defaults); err != nil || w.log[0] != "restore 2" {
+		t.Errorf("Rollback = %v after %q, want the deployment that was released last", err, w.log)
+	}
 }

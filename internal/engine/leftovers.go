@@ -123,14 +123,6 @@ func (r *run) mark(ctx context.Context, record state.Record, status state.Status
 	return nil
 }
 
-// noteLeft tells the failure what the failed operation left behind.
-func (r *run) noteLeft(op *operation, d component.Deployment) {
-	if d != nil {
-		r.tell().Left = fmt.Sprintf("deployment %d (%s), for you to look at; `prune`, or the next `up` that succeeds, removes it",
-			op.record.Sequence, op.record.Deployment)
-	}
-}
-
 // noteLogs adds the last lines of the failed workload, as far as it has any.
 func (r *run) noteLogs(ctx context.Context, platform component.AnyPlatform, target component.Target[component.Deployment]) {
 	if target.Deployment == nil {

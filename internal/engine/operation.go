@@ -112,6 +112,8 @@ func recorded(next step) step {
 		switch {
 		case err == nil:
 			op.record.Status = state.Succeeded
+		case ctx.Err() != nil && op.run.givenBack: // so that nothing is left to settle
+			op.record.Status, op.record.Message = state.Failed, "interrupted, and given back: "+firstLine(err)
 		case ctx.Err() != nil:
 			op.record.Status, op.record.Message = state.Interrupted, "interrupted: "+firstLine(err)
 		default:
@@ -160,7 +162,7 @@ func (op *operation) hooks(ctx context.Context, when string) error {
 		if h.When != when {
 			continue
 		}
-		err := op.run.hook(ctx, h)
+		err := op.hook(ctx, h)
 		if err != nil && h.Fatal {
 			return diag.Locate(err, nil, h.Range)
 		}
@@ -177,11 +179,16 @@ func (r *run) note(format string, args ...any) {
 	r.result.Notes = append(r.result.Notes, fmt.Sprintf(format, args...))
 }
 
-// hook runs one hook as a step of the log.
-func (r *run) hook(ctx context.Context, h config.Hook) error {
+// hook runs one hook as a step of the log. Around a stage that has a time limit
+// each hook has the same.
+func (op *operation) hook(ctx context.Context, h config.Hook) error {
+	r, limit := op.run, time.Duration(0)
+	if op.record.Operation == stageDeploy || op.record.Operation == stageRelease {
+		limit = r.allowance(op.hooked.Conduct)
+	}
 	title := fmt.Sprintf("Hook %s: %s", h.When, strings.Join(h.Command, " "))
 	return r.UI.Step(ctx, title, func(ctx context.Context, s component.Step) error {
-		return r.Hook(ctx, r.app, h, s)
+		return inTime(ctx, limit, op.record.Operation, func(ctx context.Context) error { return r.Hook(ctx, r.app, h, s) })
 	})
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/deploy-action/deploy-action/internal/state"
 )
 
 // Options are a verb's arguments. Zero values are the defaults; each verb
@@ -24,7 +21,7 @@ type Options struct {
 	NoRelease  bool          // leave traffic where it is
 	NoPrune    bool          // keep every old deployment
 	Retain     int           // old deployments to keep beside the released one; negative for the default
-	Timeout    time.Duration // ends a deploy, and a release; 0 for what the file says, or else the default
+	Timeout    time.Duration // ends a deploy, a release, and each hook around them; 0 for what the file says, or else the default
 	LockWait   time.Duration // how long to wait for the app's lock; 0 for the default
 
 	DespiteHold bool // go on where a person holds the app
@@ -57,8 +54,8 @@ func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, wor
 		if ctx.Err() != nil {
 			break
 		}
-		if failed, ok := failedBefore(p, results); ok {
-			e.UI.Print("App %q is skipped: it depends on %q, which failed.", p.app.Name, failed)
+		if reason := reasonToSkip(p, results); reason != "" {
+			e.UI.Print("App %q is skipped: %s.", p.app.Name, reason)
 			results = append(results, Result{App: p.app.Name, Workspace: p.app.Workspace, Outcome: Skipped})
 			continue
 		}
@@ -67,14 +64,19 @@ func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, wor
 	return results, errors.Join(errorOf(results), context.Cause(ctx))
 }
 
-// failedBefore returns the first app that failed and that p depends on.
-func failedBefore(p *pipeline, results []Result) (app string, ok bool) {
+// reasonToSkip says which app failed that p depends on, or that, where apps are
+// taken away, depends on p; "" where there is none.
+func reasonToSkip(p *pipeline, results []Result) string {
 	for _, r := range results {
-		if r.Failure != nil && slices.Contains(p.after, r.App) {
-			return r.App, true
+		switch {
+		case r.Failure == nil:
+		case slices.Contains(p.after, r.App):
+			return fmt.Sprintf("it depends on %q, which failed", r.App)
+		case slices.Contains(p.neededBy, r.App):
+			return fmt.Sprintf("%q, which failed, depends on it", r.App)
 		}
 	}
-	return "", false
+	return ""
 }
 
 func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(context.Context, *run) error) Result {
@@ -120,73 +122,4 @@ func (e *Engine) locked(ctx context.Context, app string, o Options, fn func(cont
 		}
 	}()
 	return fn(ctx)
-}
-
-// tell returns what will be told of the run's failure, for a stage to say what
-// it alone knows.
-func (r *run) tell() *Failure {
-	if r.result.Failure == nil {
-		r.result.Failure = &Failure{}
-	}
-	return r.result.Failure
-}
-
-// failure tells err to people: the cause, what serves users now, what was left
-// behind, and the next step.
-func (r *run) failure(ctx context.Context, err error) *Failure {
-	f := r.tell()
-	f.App, f.Stage, f.Err, f.Diags = r.app.Name, r.stage, err, Unique(diagnose(err))
-	f.Serving = cmp.Or(f.Serving, r.serves())
-	if ctx.Err() != nil {
-		f.Diags = hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: "Interrupted", Detail: fmt.Sprintf("The run was cancelled during %s of app %q.", f.Stage, f.App),
-		}}
-		f.Left, f.Next = "", "run it again; `up` adopts or removes what this run left"
-	}
-	return f
-}
-
-// serves says what serves users now, as far as records tell.
-func (r *run) serves() string {
-	released, ok := r.history.released()
-	cut, unsettled := r.history.unsettled()
-	switch {
-	case ok && unsettled:
-		return fmt.Sprintf("release %d, of deployment %s, or else %s", cut.Sequence, cut.Deployment, servedBy(released))
-	case ok:
-		return servedBy(released)
-	case unsettled:
-		return fmt.Sprintf("perhaps release %d, of deployment %s", cut.Sequence, cut.Deployment)
-	case r.knowsHistory:
-		return "nothing, for nothing is released in this workspace"
-	}
-	return ""
-}
-
-// servedBy names a release, and where users reach it.
-func servedBy(released state.Record) string {
-	text := fmt.Sprintf("release %d, of deployment %s", released.Sequence, released.Deployment)
-	if released.URL != "" {
-		text += ", at " + released.URL
-	}
-	return text
-}
-
-// showFailure prints a failure, its cause first.
-func (e *Engine) showFailure(f *Failure) {
-	e.UI.Diagnostics(f.Diags)
-	if len(f.Logs) > 0 {
-		e.UI.Print("Last lines of the workload:")
-		for _, line := range f.Logs {
-			e.UI.Print("  %s", line.Text)
-		}
-		e.UI.Print("")
-	}
-	for _, line := range []struct{ label, text string }{
-		{"Serves users now", f.Serving}, {"Left behind", f.Left}, {"Next step", f.Next},
-	} {
-		if line.text != "" {
-			e.UI.Print("%s: %s.", line.label, line.text)
-		}
-	}
 }

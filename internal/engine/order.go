@@ -34,6 +34,21 @@ func (e *Engine) inOrder(pipelines []*pipeline) ([]*pipeline, hcl.Diagnostics) {
 	return sorted, o.diags
 }
 
+// dependantsFirst returns pipelines, in the order that inOrder gave them, the
+// other way round, and tells each which of them have to be gone before it.
+func dependantsFirst(pipelines []*pipeline) []*pipeline {
+	reversed := slices.Clone(pipelines)
+	slices.Reverse(reversed)
+	for _, p := range reversed {
+		for _, other := range reversed {
+			if slices.Contains(other.after, p.app.Name) {
+				p.neededBy = append(p.neededBy, other.app.Name)
+			}
+		}
+	}
+	return reversed
+}
+
 // order is a walk along the dependencies of apps.
 type order struct {
 	engine *Engine

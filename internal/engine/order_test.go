@@ -126,3 +126,60 @@ func once(name string, err error) func(string) error {
 		return err
 	}
 }
+
+func TestWhatAFailedAppDependsOnIsNotDestroyed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := several("web api", "api db", "db", "mail")
+	if _, err := w.engine(t, source).Up(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	failing := 2
+	w.fail = func(call string) error { // those of mail, which is the first, and of web
+		if call != "destroy release" || failing == 0 {
+			return nil
+		}
+		failing--
+		return errors.New("busy")
+	}
+	results, err := w.engine(t, source).Destroy(t.Context(), defaults)
+	if err == nil {
+		t.Error("Destroy succeeded, want a failure")
+	}
+	if diff := cmp.Diff([]string{"mail changed", "web changed", "api skipped", "db skipped"}, apps(results)); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	if want := `App "db" is skipped: "web", which failed, depends on it.`; !slices.Contains(w.printed, want) {
+		t.Errorf("printed %q, want %q among it", w.printed, want)
+	}
+}
+
+func TestRollbackOfAllAppsIsOfThoseThatCan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := several("web db", "db")
+	if _, err := w.engine(t, source).Up(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.engine(t, source).Rollback(t.Context(), defaults)
+	if err == nil || strings.Count(err.Error(), "has no earlier release to go back to") != 1 {
+		t.Errorf("Rollback = %v, want a refusal, for there is nothing to go back to at all", err)
+	}
+	if _, err := w.engine(t, source).Up(t.Context(), engine.Options{Apps: []string{"web"}, Retain: -1}); err != nil {
+		t.Fatal(err)
+	}
+	w.log = nil
+	results, err := w.engine(t, source).Rollback(t.Context(), defaults)
+	if err != nil || !slices.Equal(w.log, []string{"release 1"}) {
+		t.Errorf("Rollback = %v after %q, want that web goes back", err, w.log)
+	}
+	if diff := cmp.Diff([]string{"db unchanged", "web changed"}, apps(results)); diff != "" {
+		t.Errorf("results (-want +got):\n%s", diff)
+	}
+	if want := `App "db" stays as it is: it has no earlier release to go back to.`; !slices.Contains(w.printed, want) {
+		t.Errorf("printed %q, want %q among it", w.printed, want)
+	}
+	if _, err := w.engine(t, source).Rollback(t.Context(), engine.Options{Apps: []string{"db"}}); err == nil {
+		t.Error("Rollback of db alone succeeded, want a refusal")
+	}
+}

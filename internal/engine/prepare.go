@@ -46,7 +46,8 @@ type pipeline struct {
 	// that and not by the file.
 	fromRecord *config.Stage
 
-	after []string // apps that come before this one
+	after    []string // apps that this one depends on
+	neededBy []string // apps that depend on this one, where they have to go first
 
 	missing  bool            // the file has no such app: it is only recorded
 	problems hcl.Diagnostics // of the app, where they do not stop the verb

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/state"
 )
@@ -54,13 +55,15 @@ func (r *run) prune(ctx context.Context) error {
 }
 
 // prunable returns the deployments beyond the retention: failed ones, and all
-// successful ones before the released one but the newest. What is released,
-// what is newer than that, and every generation that is live stays.
+// successful ones before the released one but the newest that were released,
+// too. What is released, what is newer than that, and every generation that is
+// live stays.
 func (r *run) prunable() []state.Record {
 	released, ok := r.history.released()
 	deployments := r.history.deployments()
 	live, serving := r.liveGenerations(deployments), r.history.serving()
 	var old []state.Record
+	once := r.history.releasedOnce()
 	retain, before := r.options.retain(), false
 	for _, d := range deployments {
 		switch {
@@ -70,7 +73,7 @@ func (r *run) prunable() []state.Record {
 		case d.Status == state.Failed && !live[r.generation(d)]:
 			old = append(old, d)
 		case d.Status != state.Succeeded || !before || live[r.generation(d)]:
-		case retain > 0:
+		case retain > 0 && slices.ContainsFunc(once, func(o state.Record) bool { return o.Deployment == d.Deployment }):
 			retain--
 		default:
 			old = append(old, d)

@@ -54,22 +54,26 @@ func (r *run) lookUp(ctx context.Context) {
 	if r.unanswered || r.problems.HasErrors() || len(r.history.deployments())+len(r.history.releases()) == 0 {
 		return
 	}
-	if err := r.learn(ctx, stageDeploy, stageRelease); err != nil && ctx.Err() == nil {
-		r.unanswered = true
+	if err := r.learn(ctx, config.UseOf(stageDeploy), config.UseOf(stageRelease)); err != nil && ctx.Err() == nil {
+		r.unanswered = !r.problems.HasErrors() // else it is this app alone
 		r.warn(diagnose(err))
 	}
 }
 
 // learn asks sources for what stages of the app refer to, if they have not been
-// asked yet.
+// asked yet, and evaluates the app with the answers. Where these make a problem
+// of it, that is the error, and stays a problem of the app.
 func (r *run) learn(ctx context.Context, stages ...string) error {
 	names := []string{r.app.Name}
-	if len(r.requests(names, stages)) == 0 {
-		return nil
-	}
 	if err := r.resolve(ctx, names, stages...); err != nil {
 		return err
 	}
+	fresh := r.recall(names)[0]
+	if fresh.problems.HasErrors() {
+		r.problems = fresh.problems
+		return &InvalidError{fresh.problems}
+	}
+	r.app.Env, r.app.Files, r.app.Runner = fresh.app.Env, fresh.app.Files, fresh.app.Runner
 	r.scope = r.Engine.Scope.WithDeployment(r.target.ID)
 	if r.artifact != nil {
 		r.scope = r.scope.WithArtifact(r.artifact.Vars())
@@ -77,8 +81,6 @@ func (r *run) learn(ctx context.Context, stages ...string) error {
 	if d := r.target.Deployment; d != nil {
 		r.scope = r.scope.WithDeploy(deployVars(r.target, d.URL()))
 	}
-	fresh := r.recall(names)[0].app
-	r.app.Env, r.app.Files, r.app.Runner = fresh.Env, fresh.Files, fresh.Runner
 	return nil
 }
 

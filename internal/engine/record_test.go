@@ -199,23 +199,25 @@ func TestGoingBackWhereTheSourceIsSilent(t *testing.T) {
 
 func TestADeploymentIsMadeAgain(t *testing.T) {
 	t.Parallel()
+	open := strings.Replace(recordedFile, "      key    = var.key\n", "", 1) // nothing in its block is a secret
 	cases := map[string]struct {
+		before  string // the file that was deployed
 		source  string
 		want    []string // calls
 		opened  string   // the platform
 		problem string   // that is shown
 	}{
 		"with its settings": {
-			source: recordedFile, opened: "platform north the key",
+			before: recordedFile, source: recordedFile, opened: "platform north the key",
 			want: []string{"ask key", "ask password", "deploy sha256:one with the password", "release 4", "hook smoke test"},
 		},
 		"as it is recorded, where its block has a problem": {
-			source: strings.Replace(recordedFile, `region = "north"`, `regoin = "north"`, 1), opened: "platform north",
-			want:    []string{"ask key", "ask password", "deploy sha256:one with the password", "release 4", "hook smoke test"},
+			before: open, source: strings.Replace(open, `region = "north"`, `regoin = "north"`, 1), opened: "platform north",
+			want:    []string{"ask password", "deploy sha256:one with the password", "release 4", "hook smoke test"},
 			problem: "regoin",
 		},
 		"as it is recorded, where its app is gone": {
-			source: "project = \"shop\"\n", opened: "platform north",
+			before: open, source: "project = \"shop\"\n", opened: "platform north",
 			want:    []string{"deploy sha256:one", "release 4"},
 			problem: `App "web" is deployed again without settings`,
 		},
@@ -223,7 +225,7 @@ func TestADeploymentIsMadeAgain(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := withAPruned(t)
+			w := withAPruned(t, c.before)
 			_, err := w.engine(t, c.source, keyed(w), safe(w)).Rollback(t.Context(), engine.Options{Apps: []string{"web"}, Deployment: "1"})
 			if err != nil {
 				t.Fatal(err)
@@ -241,12 +243,14 @@ func TestADeploymentIsMadeAgain(t *testing.T) {
 	}
 }
 
-// withAPruned is a world in which deployment 1 of the dynamic file is gone.
-func withAPruned(t *testing.T) *world {
+// withAPruned is a world in which deployment 1 of a file is gone.
+func withAPruned(t *testing.T, source string) *world {
 	t.Helper()
-	w := deployedTwice(t)
-	if _, err := w.engine(t, recordedFile, keyed(w), safe(w)).Up(t.Context(), defaults); err != nil {
-		t.Fatal(err)
+	w := newWorld(t)
+	for range 3 {
+		if _, err := w.engine(t, source, keyed(w), safe(w)).Up(t.Context(), defaults); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.log, w.opened = nil, nil
 	return w
@@ -260,13 +264,25 @@ func TestADeploymentIsNotMadeAgainWithoutItsSettings(t *testing.T) {
 	}{
 		"the app has a problem": {strings.Replace(recordedFile, "config {", "path = \"/elsewhere\"\nconfig {", 1), "outside of the project", nil},
 		"the source is silent":  {recordedFile, "sealed", failOn("ask password", errors.New("sealed"))},
+		"the answer is of no use": {
+			strings.Replace(recordedFile, `dynamic("safe", { name = "password" })`, `jsondecode(dynamic("safe", { name = "password" })).password`, 1),
+			"jsondecode", nil,
+		},
+		"the block with its secrets is gone": {
+			strings.Replace(without(t, recordedFile, "  release {", "\n  }\n"), `use "keyed" {`, `use "world" {`, 1),
+			`its record holds no secrets: it would lack "key". Put the deploy block with use "keyed" back`, nil,
+		},
+		"the block with its secrets has a problem": {
+			strings.Replace(recordedFile, `region = "north"`, `regoin = "north"`, 1), `it would lack "key"`, nil,
+		},
+		"the app with its secrets is gone": {"project = \"shop\"\n", `it would lack "key"`, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := withAPruned(t)
+			w := withAPruned(t, recordedFile)
 			w.fail = c.fail
-			_, err := w.engine(t, c.source, keyed(w), safe(w)).Rollback(t.Context(), engine.Options{Deployment: "1"})
+			_, err := w.engine(t, c.source, keyed(w), safe(w)).Rollback(t.Context(), engine.Options{Apps: []string{"web"}, Deployment: "1"})
 			if _, ok := errors.AsType[*engine.InvalidError](err); !ok || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Rollback = %v, want a problem that says %q", err, c.want)
 			}

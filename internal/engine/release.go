@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +35,10 @@ func (r *run) releaseTarget(ctx context.Context) error {
 	}
 	op.deadline = r.deadline(conduct(r.app.Release))
 	return r.perform(ctx, op, func(ctx context.Context, op *operation) error {
-		defer r.sum(op)
+		r.result.Outcome = Changed
 		if r.releaser == nil {
 			op.record.URL = deploymentURL(r.target.Deployment)
+			r.serve(op.record.URL, r.target)
 			return nil
 		}
 		stage, decode := r.releaserConfig(r.scope)
@@ -52,11 +54,15 @@ func (r *run) releaseTarget(ctx context.Context) error {
 		}
 		defer done()
 		released, err := r.move(ctx, op, releaser)
+		err = op.locate(err)
 		if released != nil {
 			op.record.URL = released.URL()
-			return errors.Join(op.locate(err), op.keep(released))
+			err = errors.Join(err, op.keep(released))
 		}
-		return op.locate(err)
+		if err == nil {
+			r.serve(op.record.URL, r.target)
+		}
+		return err
 	})
 }
 
@@ -94,14 +100,10 @@ func (p *pipeline) releaserConfig(scope config.Scope) (*config.Stage, component.
 	return p.app.Release, p.app.Release.Decode(scope)
 }
 
-// sum puts what users care about into the result.
-func (r *run) sum(op *operation) {
-	r.result.Outcome = Changed
-	r.result.URL = op.record.URL
-	if r.result.URL == "" {
-		r.result.URL = deploymentURL(r.target.Deployment)
-	}
-	r.result.Deployment, r.result.Sequence = r.target.ID, r.target.Sequence
+// serve puts what users are served by, and where, into the result.
+func (r *run) serve(url string, by component.Target[component.Deployment]) {
+	r.result.URL = cmp.Or(url, deploymentURL(by.Deployment))
+	r.result.Deployment, r.result.Sequence = by.ID, by.Sequence
 }
 
 func deploymentURL(d component.Deployment) string {

@@ -41,13 +41,10 @@ func (r *run) platformOf(record state.Record) (component.AnyPlatform, func(), er
 	if err != nil {
 		return nil, nil, err
 	}
-	op := &operation{run: r, plugin: plugin}
 	if stage := r.app.Deploy; stage != nil && stage.Plugin == record.Plugin {
-		if platform, done, err := open(op, plugin.Platform, stage.Decode(r.scopeOf(record))); err == nil {
-			return platform, done, nil
-		}
+		return openEither(r, plugin.Platform, plugin, stage, stage.Decode(r.scopeOf(record)), record)
 	}
-	return open(op, plugin.Platform, config.Reopen(record.Config))
+	return open(&operation{run: r, plugin: plugin}, plugin.Platform, config.Reopen(record.Config))
 }
 
 // releaserOf opens the releaser that made a recorded release, in the same way.
@@ -56,14 +53,28 @@ func (r *run) releaserOf(record state.Record) (component.AnyReleaser, func(), er
 	if !ok || plugin.Releaser == nil {
 		return nil, nil, fmt.Errorf("opening releaser %q: %w", record.Plugin, errNoPlugin)
 	}
-	op := &operation{run: r, plugin: plugin}
 	if r.releaser != nil && r.plugins[stageRelease].Name == record.Plugin {
-		_, decode := r.releaserConfig(r.scopeOfRelease(record))
-		if releaser, done, err := open(op, plugin.Releaser, decode); err == nil {
-			return releaser, done, nil
-		}
+		stage, decode := r.releaserConfig(r.scopeOfRelease(record))
+		return openEither(r, plugin.Releaser, plugin, stage, decode, record)
 	}
-	return open(op, plugin.Releaser, config.Reopen(record.Config))
+	return open(&operation{run: r, plugin: plugin}, plugin.Releaser, config.Reopen(record.Config))
+}
+
+// openEither opens a component as the file's block says, or else as the record
+// does. Where neither can be, what is wrong with the file is told as well, for
+// that can be mended.
+func openEither[T any](
+	r *run, spec opener[T], plugin component.Plugin, block *config.Stage, decode component.Decode, record state.Record,
+) (T, func(), error) {
+	opened, done, unfit := open(&operation{run: r, plugin: plugin, stage: block}, spec, decode)
+	if unfit == nil {
+		return opened, done, nil
+	}
+	opened, done, err := open(&operation{run: r, plugin: plugin}, spec, config.Reopen(record.Config))
+	if err != nil {
+		r.warn(diagnose(unfit))
+	}
+	return opened, done, err
 }
 
 // scopeOf returns what the block of a recorded deployment could refer to.

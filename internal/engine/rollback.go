@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/state"
 )
@@ -12,14 +13,25 @@ import (
 // of the release before the current one. A deployment that is gone is made
 // again from its recorded artifact; one whose object was updated in place is
 // restored. It needs only what it goes back with: an app, or its blocks, may be
-// gone from the file, and no source is asked for what is not used.
+// gone from the file, and no source is asked for what is not used. Where nobody
+// says which apps, those without an earlier release stay, unless all are.
 func (e *Engine) Rollback(ctx context.Context, o Options) ([]Result, error) {
 	pipelines, err := e.recalled(ctx, o.Apps)
 	if err != nil {
 		return nil, err
 	}
+	some := false
+	if len(o.Apps) == 0 && o.Deployment == "" {
+		if some, err = e.someCanGoBack(ctx, pipelines); err != nil {
+			return nil, err
+		}
+	}
 	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
 		r.stage, r.atOnce = "rollback", true
+		if _, ok := r.earlier(); !ok && some {
+			r.UI.Print("App %q stays as it is: it has no earlier release to go back to.", r.app.Name)
+			return nil
+		}
 		record, err := r.rollbackTarget()
 		if err != nil {
 			return err
@@ -29,6 +41,21 @@ func (e *Engine) Rollback(ctx context.Context, o Options) ([]Result, error) {
 		}
 		return r.goBack(ctx, record)
 	})
+}
+
+// someCanGoBack reports whether one of the apps has an earlier release.
+func (e *Engine) someCanGoBack(ctx context.Context, pipelines []*pipeline) (bool, error) {
+	for _, p := range pipelines {
+		h, err := e.history(ctx, p.app.Name)
+		if err != nil {
+			return false, err
+		}
+		r := &run{Engine: e, pipeline: p, history: h}
+		if _, ok := r.earlier(); ok {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // goBack makes a recorded deployment serve again.
@@ -60,7 +87,7 @@ func (r *run) undo(ctx context.Context, cause error) error {
 		r.UI.Print("Nothing is put back: users are served by deployment %s as before.", released.Deployment)
 		return cause
 	}
-	stage, replaced := r.stage, !r.current(record)
+	stage := r.stage
 	r.undoing, r.atOnce = true, true
 	err := r.goBack(ctx, record)
 	r.stage = stage
@@ -69,9 +96,6 @@ func (r *run) undo(ctx context.Context, cause error) error {
 		return errors.Join(cause, fmt.Errorf("putting deployment %s back: %w", released.Deployment, err))
 	}
 	r.note("Deployment %s, which was released before, is put back.", released.Deployment)
-	if replaced {
-		r.tell().Left = "" // its object is the one that serves
-	}
 	return cause
 }
 
@@ -120,6 +144,8 @@ func (h history) releasedOnce() []state.Record {
 	return found
 }
 
+// rollbackTarget returns the deployment that the options name, or else the
+// earlier one.
 func (r *run) rollbackTarget() (state.Record, error) {
 	if ref := r.options.Deployment; ref != "" {
 		record, ok := r.history.find(stageDeploy, ref)
@@ -127,17 +153,51 @@ func (r *run) rollbackTarget() (state.Record, error) {
 			return record, invalid(fmt.Sprintf("No deployment %q to go back to", ref), fmt.Sprintf(
 				"App %q never had a deployment with that sequence or ID in this workspace. `rollback --list` shows the candidates.", r.app.Name))
 		}
+		if record.Status != state.Succeeded && !r.history.everReleased(record.Deployment) {
+			return record, r.neverServed(record)
+		}
 		return record, nil
 	}
-	released := r.history.releasedOnce()
-	if _, cut := r.history.unsettled(); cut && len(released) > 0 {
-		return released[0], nil // the last that went well
-	}
-	if len(released) > 1 {
-		return released[1], nil
+	if record, ok := r.earlier(); ok {
+		return record, nil
 	}
 	return state.Record{}, invalid(fmt.Sprintf("App %q has no earlier release to go back to", r.app.Name),
 		"Fewer than two deployments were released in this workspace. `rollback --list` shows the candidates.")
+}
+
+// earlier returns the deployment that a rollback goes to by default: that of the
+// release before, or that of the latest one itself, where users may no longer
+// be served by it as it was.
+func (r *run) earlier() (state.Record, bool) {
+	released := r.history.releasedOnce()
+	if len(released) == 0 {
+		return state.Record{}, false
+	}
+	if _, cut := r.history.unsettled(); cut || !r.current(released[0]) {
+		return released[0], true
+	}
+	if len(released) == 1 {
+		return state.Record{}, false
+	}
+	return released[1], true
+}
+
+// everReleased reports whether a deployment may have served users, also where
+// its release was taken away since.
+func (h history) everReleased(deployment string) bool {
+	return slices.ContainsFunc(h, func(r state.Record) bool {
+		return r.Operation == stageRelease && r.Deployment == deployment && (r.Status == state.Succeeded || r.Status == state.Destroyed)
+	})
+}
+
+// neverServed refuses a deployment that did not succeed.
+func (r *run) neverServed(record state.Record) error {
+	remedy := "`rollback --list` shows the candidates."
+	if made, ok := r.history.parent(record); ok {
+		remedy = fmt.Sprintf("`deploy --artifact %d` deploys its artifact again; `rollback --list` shows what served.", made.Sequence)
+	}
+	return invalid(fmt.Sprintf("Deployment %d of app %q never served", record.Sequence, r.app.Name),
+		"It did not succeed, and was never released, so that there is nothing to go back to. "+remedy)
 }
 
 // bringBack makes the recorded deployment the target of a release: as it is
@@ -167,7 +227,7 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 	if r.artifact == nil {
 		return gone(r.app.Name, record.Sequence)
 	}
-	if err := r.settle(ctx); err != nil {
+	if err := r.settle(ctx, record.Sequence); err != nil {
 		return err
 	}
 	return r.deployFrom(ctx, nil)
@@ -181,14 +241,21 @@ func gone(app string, sequence int) error {
 
 // current reports whether no later deployment updated the record's object.
 func (r *run) current(record state.Record) bool {
+	_, over := r.overwrittenBy(record)
+	return !over
+}
+
+// overwrittenBy returns the latest deployment that updated the record's object
+// in place.
+func (r *run) overwrittenBy(record state.Record) (state.Record, bool) {
 	generation := r.generation(record)
 	for _, d := range r.history.deployments() {
 		if d.Deployment == record.Deployment {
-			return true
+			break
 		}
 		if generation != "" && r.generation(d) == generation {
-			return false
+			return d, true
 		}
 	}
-	return true
+	return state.Record{}, false
 }

@@ -201,3 +201,72 @@ func TestNothingIsPutBack(t *testing.T) {
 		}
 	})
 }
+
+func TestTheCauseIsToldWherePuttingBackIsCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	ctx, cancel := context.WithCancel(t.Context())
+	announced := 0
+	w.fail = func(call string) error {
+		switch call {
+		case "hook announce":
+			if announced++; announced == 2 {
+				cancel()
+			}
+		case "release 2":
+			return errors.New("the real cause")
+		}
+		return nil
+	}
+	results, _ := w.engine(t, undone).Up(ctx, defaults)
+	f := results[0].Failure
+	if len(f.Diags) != 2 || f.Diags[0].Summary != "Interrupted" || f.Diags[1].Summary != "the real cause" {
+		t.Errorf("Diags = %v, want that it was interrupted, and the cause before", f.Diags)
+	}
+	if !strings.HasPrefix(f.Serving, "release 1, of deployment") || strings.Contains(f.Serving, "or else") {
+		t.Errorf("Serving = %q, want the one deployment that both releases are of", f.Serving)
+	}
+}
+
+func TestWhatIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	source := strings.Replace(undone, "rollback = \"auto\"", `
+    hook {
+      when    = "after"
+      command = ["check"]
+    }`, 1)
+	source = strings.Replace(source, "rollback = \"auto\"", "", 1)
+	const unreleased, looked = ", which is not released; `release` does that", ", for you to look at; `prune`"
+	cases := map[string]struct{ failing, want string }{
+		"by a deploy":                {"deploy sha256:one", looked},
+		"by a hook after a deploy":   {"hook check", looked},
+		"by a hook before a release": {"hook announce", unreleased},
+		"by a release":               {"release 2", unreleased},
+		"nothing, by a build":        {"build", ""},
+		"nothing, by a hook after a release, for it may serve": {"hook smoke test", ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			mustUp(t, w)
+			w.fail = failOn(c.failing, errors.New("it is broken"))
+			results, _ := w.engine(t, source).Up(t.Context(), defaults)
+			left := results[0].Failure.Left
+			if c.want == "" && left != "" || c.want != "" && (!strings.HasPrefix(left, "deployment 2 (") || !strings.Contains(left, c.want)) {
+				t.Errorf("Left = %q, want %q", left, c.want)
+			}
+		})
+	}
+	t.Run("by a release that was put back", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		mustUp(t, w)
+		w.fail = failOn("release 2", errors.New("it is broken"))
+		results, _ := w.engine(t, undone).Up(t.Context(), defaults)
+		if left := results[0].Failure.Left; !strings.HasPrefix(left, "deployment 2 (") {
+			t.Errorf("Left = %q, want the deployment that is not released", left)
+		}
+	})
+}

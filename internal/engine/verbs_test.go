@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -239,5 +240,78 @@ func TestDestroyIsReported(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"release destroyed"}, told.told); diff != "" {
 		t.Errorf("reports (-want +got):\n%s", diff)
+	}
+}
+
+func TestRollbackIsNotToWhatNeverServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	w.fail = failOn("deploy sha256:one", errors.New("crash loop"))
+	_, _ = w.engine(t, file).Up(t.Context(), defaults)
+	w.fail, w.log = nil, nil
+	_, err := w.engine(t, file).Rollback(t.Context(), engine.Options{Deployment: "2"})
+	if _, ok := errors.AsType[*engine.InvalidError](err); !ok || !strings.Contains(err.Error(), "`deploy --artifact 2` deploys its artifact again") {
+		t.Errorf("Rollback = %v, want a refusal that says what to do", err)
+	}
+	if len(w.log) != 0 {
+		t.Errorf("calls = %q, want none", w.log)
+	}
+}
+
+func TestRollbackBringsBackWhatWasDestroyed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	if _, err := w.engine(t, file).Destroy(t.Context(), defaults); err != nil {
+		t.Fatal(err)
+	}
+	w.log = nil
+	if _, err := w.engine(t, file).Rollback(t.Context(), engine.Options{Deployment: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"deploy sha256:one", "release 2"}, w.log); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// foreign is a plugin that releases the world's deployments in its own way.
+func foreign(w *world) component.Plugin {
+	return component.Plugin{
+		Name: "foreign",
+		Releaser: component.NewReleaser(func(component.Host, struct{}) (component.Releaser[deployment, release], error) {
+			return foreignReleaser{releaser{w}}, nil
+		}),
+	}
+}
+
+type foreignReleaser struct{ releaser }
+
+func (r foreignReleaser) Destroy(context.Context, component.App, release) error {
+	return r.w.call("destroy foreign release")
+}
+
+func TestDestroyTakesAwayTheReleaseOfEachPlugin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	source := strings.Replace(file, "\n}\n", "\n  release {\n    use \"foreign\" {}\n  }\n}\n", 1)
+	for _, source := range []string{source, file} {
+		if _, err := w.engine(t, source, foreign(w)).Up(t.Context(), defaults); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.log, w.fail = nil, failOn("destroy foreign release", errors.New("busy"))
+	if _, err := w.engine(t, file, foreign(w)).Destroy(t.Context(), defaults); err == nil {
+		t.Error("Destroy succeeded, want a failure")
+	}
+	if !slices.Equal(w.log[:2], []string{"destroy release", "destroy foreign release"}) {
+		t.Errorf("calls = %q, want both releases first", w.log)
+	}
+	if records := w.records(t); !slices.Contains(records, "release 1 succeeded") || !slices.Contains(records, "release 2 destroyed") {
+		t.Errorf("records = %q, want that only the first release is there", records)
+	}
+	w.log, w.fail = nil, nil
+	if _, err := w.engine(t, file, foreign(w)).Destroy(t.Context(), defaults); err != nil || w.log[0] != "destroy foreign release" {
+		t.Errorf("second Destroy = %v after %q, want that it goes", err, w.log)
 	}
 }

@@ -63,10 +63,26 @@ func (c SourcerCase) answers(tr *trial) error {
 	if readings[len(c.Keys)].Err == nil {
 		return errors.New("an unknown key is answered without an error of its own")
 	}
+	if err := c.answersAgain(tr, s); err != nil {
+		return err
+	}
 	if err := tr.say(nil, s.Close(tr.ctx)); err != nil {
 		return fmt.Errorf("closing: %w", err)
 	}
 	return tr.expectNothing()
+}
+
+// answersAgain reads the last key once more: answers can lead to further reads.
+func (c SourcerCase) answersAgain(tr *trial, s component.Sourcer) error {
+	last := len(c.Keys) - 1
+	readings, err := s.Read(tr.ctx, c.Keys[last:])
+	if tr.say(readings, err) != nil {
+		return fmt.Errorf("reading a second time: %w", err)
+	}
+	if len(readings) != 1 || readings[0].Err != nil || readings[0].Text.Reveal() != c.Want[last] {
+		return errors.New("a second read does not answer like the first")
+	}
+	return nil
 }
 
 // stoppedReads makes every call of a read fail or be cut off: there is an
