@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
 // App is one app block. A nil stage is absent from the file.
@@ -26,8 +27,11 @@ type App struct {
 
 	Build, Push, Deploy, Release *Stage
 
-	ctx                  *hcl.EvalContext
-	groups, runnerGroups []group // that apply to the app
+	// Unknown reports each value of Env and Files that is not known, and left
+	// out of them. That is no problem while sources are still to be asked.
+	Unknown hcl.Diagnostics
+
+	delivered, runner values // of the config blocks: for the app, and for this program
 }
 
 // named returns the stage of that name, or nil.
@@ -38,7 +42,7 @@ func (a *App) named(name string) *Stage {
 // evaluate evaluates the head of a.
 func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 	named := cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(a.name)})
-	path, diags := p.appPath(a, scope.child(scope.ctx, map[string]cty.Value{"app": named}))
+	path, diags := p.appPath(a, scope.child(scope.ctx, map[string]cty.Value{"app": named}), scope.secrets)
 
 	vars := map[string]cty.Value{
 		"app": named,
@@ -62,9 +66,8 @@ func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 			Labels:    mergeLabels(scope.workspace, labels, scope.extra),
 		},
 		Range: a.header,
-		ctx:   ctx,
 	}
-	diags = append(diags, p.evaluateHead(a, result, scope)...)
+	diags = append(diags, p.evaluateHead(a, result, ctx, scope)...)
 
 	builder := stageBuilder{scope: scope, ctx: ctx, vars: vars, labels: labels}
 	result.Build = builder.stage(a.build, nil)
@@ -72,21 +75,25 @@ func (p *Project) evaluate(a *app, scope Scope) (*App, hcl.Diagnostics) {
 	result.Deploy = builder.stage(a.deploy, nil)
 	result.Release = builder.stage(a.release, nil)
 	diags = append(diags, builder.diags...)
-	return result, append(diags, p.evaluateSettings(a, result, scope)...)
+	diags = append(diags, p.evaluateSettings(a, result, ctx, scope)...)
+	if !diags.HasErrors() {
+		result.Unknown = result.delivered.unknown()
+	}
+	return result, diags
 }
 
 // evaluateHead evaluates what stands beside the stages of a.
-func (p *Project) evaluateHead(a *app, result *App, scope Scope) hcl.Diagnostics {
+func (p *Project) evaluateHead(a *app, result *App, ctx *hcl.EvalContext, scope Scope) hcl.Diagnostics {
 	var diags, more hcl.Diagnostics
-	if result.Watch, more = texts(a.watch, result.ctx); len(more) == 0 {
+	if result.Watch, more = texts(a.watch, ctx, scope.secrets); len(more) == 0 {
 		more = checkPatterns(result.Watch, a.watch)
 	}
 	diags = append(diags, more...)
-	if result.DependsOn, more = texts(a.dependsOn, result.ctx); len(more) == 0 {
+	if result.DependsOn, more = texts(a.dependsOn, ctx, scope.secrets); len(more) == 0 {
 		more = p.checkDependsOn(a.name, result.DependsOn, a.dependsOn)
 	}
 	diags = append(diags, more...)
-	result.Preview, more = evaluatePreview(a.preview, result.ctx, scope)
+	result.Preview, more = evaluatePreview(a.preview, ctx, scope)
 	return append(diags, more...)
 }
 
@@ -143,7 +150,7 @@ func (b *stageBuilder) sectionLabels(s *section, report bool) map[string]string 
 
 // appPath returns the absolute folder of an app. It must be inside the
 // project, also when symbolic links are followed.
-func (p *Project) appPath(a *app, ctx *hcl.EvalContext) (string, hcl.Diagnostics) {
+func (p *Project) appPath(a *app, ctx *hcl.EvalContext, secrets *secret.Set) (string, hcl.Diagnostics) {
 	if a.path == nil {
 		return p.dir, nil
 	}
@@ -151,6 +158,7 @@ func (p *Project) appPath(a *app, ctx *hcl.EvalContext) (string, hcl.Diagnostics
 	if diags.HasErrors() {
 		return p.dir, diags
 	}
+	addSecrets(secrets, value)
 	value, _ = value.Unmark()
 	if !value.IsKnown() {
 		return p.dir, nil

@@ -125,11 +125,28 @@ func missing(content *hcl.BodyContent, schema *hcl.BodySchema, unknown []string)
 func attempted(body hcl.Body, schema *hcl.BodySchema, name string) bool {
 	known := schemaNames(schema)
 	for _, written := range writtenNames(body) {
-		if written == name || (!slices.Contains(known, written) && diag.Nearest(written, known) == name) {
+		if written == name && !empty(body, schema, name) {
+			return true
+		}
+		if !slices.Contains(known, written) && diag.Nearest(written, known) == name {
 			return true
 		}
 	}
 	return false
+}
+
+// empty reports whether body, in JSON, has null or an empty list for the blocks
+// of that name: that is how a program writes that there is none.
+func empty(body hcl.Body, schema *hcl.BodySchema, name string) bool {
+	if _, native := body.(*hclsyntax.Body); native {
+		return false
+	}
+	i := slices.IndexFunc(schema.Blocks, func(h hcl.BlockHeaderSchema) bool { return h.Type == name })
+	if i < 0 {
+		return false
+	}
+	content, _, diags := body.PartialContent(&hcl.BodySchema{Blocks: schema.Blocks[i : i+1]})
+	return !diags.HasErrors() && len(content.Blocks) == 0
 }
 
 // schemaNames returns the names of the arguments and then of the blocks of a

@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
 // Source returns the settings of a source of dynamic values: its block, or an
@@ -70,7 +71,7 @@ func (p *Project) readRefs(blocks hcl.Blocks) hcl.Diagnostics {
 		first[name] = block.DefRange
 		content, more := refsGrammar.read(block.Body)
 		diags = append(diags, more...)
-		refs, more := texts(content.Attributes["refs"], p.earlyContext())
+		refs, more := texts(content.Attributes["refs"], p.earlyContext(), nil)
 		diags = append(diags, more...)
 		for _, ref := range refs {
 			if _, err := path.Match(ref, ""); err != nil {
@@ -82,7 +83,7 @@ func (p *Project) readRefs(blocks hcl.Blocks) hcl.Diagnostics {
 }
 
 // readPlugins checks the declarations of plugins.
-func readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
+func (p *Project) readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	first := map[string]hcl.Range{}
 	for _, block := range blocks {
@@ -96,8 +97,11 @@ func readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
 		types, more := one(content, "type")
 		diags = append(diags, more...)
 		if types != nil {
-			_, more = pluginTypeGrammar.read(types.Body)
+			kinds, more := pluginTypeGrammar.read(types.Body)
 			diags = append(diags, more...)
+			for _, name := range keys(kinds.Attributes) {
+				diags = append(diags, fits(kinds.Attributes[name], cty.Bool, p.earlyContext())...)
+			}
 		}
 		checksum := content.Attributes["checksum"]
 		if checksum == nil {
@@ -112,56 +116,6 @@ func readPlugins(blocks hcl.Blocks) hcl.Diagnostics {
 				Detail:   "A checksum is the SHA-256 digest of the plugin's program: 64 hexadecimal digits, as sha256sum prints it.",
 				Subject:  checksum.Expr.Range().Ptr(),
 			})
-		}
-	}
-	return diags
-}
-
-// The arguments of the auth blocks, by provider.
-var authGrammars = map[string]grammar{
-	"aws":    authGrammar("aws", argument("region", "The region of the first sign-in.")),
-	"google": authGrammar("google", argument("workload_identity_provider", "The provider's full name."), argument("service_account", "The account to act as.")),
-	"azure":  authGrammar("azure", argument("client_id", "The application that trusts the token."), argument("tenant_id", "The directory of the application."), argument("subscription_id", "The subscription to work in.")),
-}
-
-// authGrammar is the grammar of one provider's auth block.
-func authGrammar(provider string, more ...term) grammar {
-	terms := append([]term{
-		argument("role", "The role from the moment a deploy begins."),
-		argument("plan_role", "The role before that, and of verbs that only look."),
-		argument("accounts", "The accounts that may be touched."),
-		block("workspace", "Roles in one workspace.", "name"),
-	}, more...)
-	return newGrammar("an auth "+quote(provider)+" block", terms...)
-}
-
-// readAuth checks auth blocks.
-func readAuth(blocks hcl.Blocks) hcl.Diagnostics {
-	diags := notInEffect(blocks)
-	first := map[string]hcl.Range{}
-	for _, block := range blocks {
-		provider, where := block.Labels[0], block.LabelRanges[0]
-		if earlier, found := first[provider]; found {
-			diags = append(diags, twice("auth block", provider, where, earlier))
-		}
-		first[provider] = block.DefRange
-		grammar, known := authGrammars[provider]
-		if !known {
-			providers := keys(authGrammars)
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Unknown provider",
-				Detail:   fmt.Sprintf("There is no sign-in to %q.%s %s", provider, diag.Suggest(provider, providers), listing("There are", providers)),
-				Subject:  &where,
-			})
-			continue
-		}
-		content, more := grammar.read(block.Body)
-		diags = append(diags, more...)
-		for _, scope := range content.Blocks {
-			_, more := grammar.read(scope.Body)
-			diags = append(diags, more...)
-			diags = append(diags, badWorkspace(scope.Labels[0], scope.LabelRanges[0])...)
 		}
 	}
 	return diags
@@ -225,7 +179,7 @@ func evaluatePreview(block *hcl.Block, ctx *hcl.EvalContext, scope Scope) (*Prev
 
 // texts evaluates an argument that takes a list of strings. A nil attribute has
 // none, and so has one that is not known yet.
-func texts(attribute *hcl.Attribute, ctx *hcl.EvalContext) ([]string, hcl.Diagnostics) {
+func texts(attribute *hcl.Attribute, ctx *hcl.EvalContext, secrets *secret.Set) ([]string, hcl.Diagnostics) {
 	if attribute == nil {
 		return nil, nil
 	}
@@ -238,6 +192,7 @@ func texts(attribute *hcl.Attribute, ctx *hcl.EvalContext) ([]string, hcl.Diagno
 	if err != nil {
 		return nil, append(diags, wrongType(attribute.Name, cty.List(cty.String), value, err, where))
 	}
+	addSecrets(secrets, list)
 	list, _ = list.UnmarkDeep()
 	if !list.IsWhollyKnown() || list.IsNull() {
 		return nil, diags

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -224,6 +226,8 @@ func known(value cty.Value) (_ cty.Value, ok bool) {
 			return cty.ObjectVal(elements), true
 		case len(elements) == 0:
 			return cty.MapValEmpty(kind.ElementType()), true
+		case !oneType(slices.Collect(maps.Values(elements))):
+			return cty.ObjectVal(elements), true
 		}
 		return cty.MapVal(elements), true
 	}
@@ -235,7 +239,7 @@ func known(value cty.Value) (_ cty.Value, ok bool) {
 		}
 	}
 	switch {
-	case kind.IsTupleType():
+	case kind.IsTupleType(), !oneType(elements):
 		return cty.TupleVal(elements), true
 	case kind.IsSetType() && len(elements) == 0:
 		return cty.SetValEmpty(kind.ElementType()), true
@@ -245,4 +249,10 @@ func known(value cty.Value) (_ cty.Value, ok bool) {
 		return cty.ListValEmpty(kind.ElementType()), true
 	}
 	return cty.ListVal(elements), true
+}
+
+// oneType reports whether values are of one type. Objects of which unknown
+// attributes were left out may not be.
+func oneType(values []cty.Value) bool {
+	return !slices.ContainsFunc(values, func(v cty.Value) bool { return !v.Type().Equals(values[0].Type()) })
 }

@@ -51,22 +51,28 @@ func stringMap(attribute *hcl.Attribute, ctx *hcl.EvalContext) (map[string]cty.V
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	elements, more := textElements(attribute.Name, value, attribute.Expr.Range())
+	return elements, append(diags, more...)
+}
+
+// textElements returns the elements of a map of strings, as [stringMap] does.
+func textElements(argument string, value cty.Value, where hcl.Range) (map[string]cty.Value, hcl.Diagnostics) {
 	value, marks := value.Unmark()
 	kind := value.Type()
-	where := attribute.Expr.Range()
 	switch {
 	case value.IsNull():
-		return nil, diags // as if it were not written
+		return nil, nil // as if it were not written
 	case !value.IsKnown():
-		return nil, diags // a variable in it has a problem of its own
+		return nil, nil // a variable in it has a problem of its own
 	case !kind.IsMapType() && !kind.IsObjectType():
-		return nil, append(diags, wrongType(attribute.Name, cty.Map(cty.String), value, nil, where))
+		return nil, hcl.Diagnostics{wrongType(argument, cty.Map(cty.String), value, nil, where)}
 	}
+	var diags hcl.Diagnostics
 	elements := map[string]cty.Value{}
 	for it := value.ElementIterator(); it.Next(); {
 		key, element := it.Element()
 		key, _ = key.Unmark()
-		name := attribute.Name + "." + key.AsString()
+		name := argument + "." + key.AsString()
 		converted, err := convert.Convert(element, cty.String)
 		switch {
 		case err != nil:

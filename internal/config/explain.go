@@ -47,6 +47,10 @@ func explain(d *hcl.Diagnostic) {
 	if d.Expression == nil || d.EvalContext == nil {
 		return
 	}
+	if value, more := bounded.Value(d.Expression, d.EvalContext); !more.HasErrors() && value.IsMarked() {
+		d.Detail = "What is wrong is not shown, because the value is sensitive."
+		return
+	}
 	if index, ok := d.Expression.(*hclsyntax.IndexExpr); ok {
 		explainIndex(d, index)
 		return

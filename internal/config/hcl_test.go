@@ -93,7 +93,7 @@ func run(t *testing.T, archive *txtar.Archive) map[string]string {
 		t.Fatal(err)
 	}
 	short := strings.NewReplacer(dir, "$DIR")
-	got := map[string]string{"want.txt": short.Replace(lines(diags, dir))}
+	got := map[string]string{"want.txt": short.Replace(in.Secrets.RedactString(lines(diags, dir)))}
 	if !diags.HasErrors() {
 		got["want.json"] = short.Replace(string(text)) + "\n"
 	}
@@ -161,6 +161,7 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 	for _, name := range p.Apps() {
 		a, more := p.App(name, scope)
 		diags = append(diags, more...)
+		diags = append(diags, a.Unknown...)
 		shown := app{
 			Name: a.Name, Path: a.Path, Labels: unusual(a.Labels, nil), Watch: a.Watch, DependsOn: a.DependsOn, Preview: a.Preview,
 			Asks: asks[name], Env: settings(a.Env), Files: settings(a.Files), Runner: settings(a.Runner),
@@ -187,10 +188,10 @@ func evaluate(path string, in config.Inputs, inputs scenario) (project, hcl.Diag
 // answer answers what an app asks of sources, as often as answers lead to
 // further questions. What has no answer is an error of the source.
 func answer(p *config.Project, name string, scope config.Scope, inputs scenario) (asked []string, _ config.Scope, diags hcl.Diagnostics) {
-	for {
+	for range 5 { // those that differ each time would have no end
 		requests := p.Requests(name, scope, "build", "push", "deploy", "release", config.Settings)
 		if len(requests) == 0 {
-			return asked, scope, diags
+			break
 		}
 		answers := map[string]component.Reading{}
 		for _, r := range requests {
@@ -207,6 +208,7 @@ func answer(p *config.Project, name string, scope config.Scope, inputs scenario)
 		scope, more = scope.WithAnswers(answers)
 		diags = append(diags, more...)
 	}
+	return asked, scope, diags
 }
 
 // unusual returns labels unless they are those around them, or none but the

@@ -28,7 +28,10 @@ const reservedPrefix = "waypoint/"
 
 // badName says what is wrong with the name of an app or a workspace, or "".
 func badName(name string) string {
-	if name != "" && len(name) <= longestName && strings.Trim(name, nameCharacters) == "" {
+	switch {
+	case name == ".", name == "..":
+		return fmt.Sprintf("The name %q cannot be used: where a folder is named after it, it would be another folder. Choose a name with a letter.", name)
+	case name != "" && len(name) <= longestName && strings.Trim(name, nameCharacters) == "":
 		return ""
 	}
 	return fmt.Sprintf("The name %q cannot be used: a name has 1 to 60 characters, which are letters, digits, \"-\", \"_\" and \".\".", name)

@@ -132,20 +132,13 @@ func (p *Project) PipelineRequests(name string, scope Scope) []Request {
 	}
 	b := p.pipelineBuilder(scope, true)
 	b.pipeline(known)
-	refers := references{project: p, names: map[string]bool{}}
-	for evaluated := range b.made {
-		refers.body(evaluated.body)
-	}
-	var asked []Request
-	scope.asked = &asked
-	refers.ask(scope)
-	for _, r := range asked { // the block of a source may refer to variables, too
-		if block := p.sources[r.Source]; block != nil {
-			refers.body(block.Body)
+	refers := newReferences(scope)
+	for _, evaluated := range p.pipelines {
+		if b.made[evaluated] != nil {
+			refers.body(evaluated.body, b.ctx)
 		}
 	}
-	refers.ask(scope)
-	return distinctRequests(asked)
+	return distinctRequests(refers.asked)
 }
 
 // unknownPipeline says that the file has no pipeline of that name, and what it

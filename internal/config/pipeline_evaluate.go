@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -133,6 +134,9 @@ func (b *pipelineBuilder) action(use *hcl.Block) StepAction {
 		if body.Deployment == "0" { // Waypoint's word for the newest
 			body.Deployment = ""
 		}
+		if number, err := strconv.Atoi(body.Deployment); err == nil && number < 0 {
+			b.negative(use, "deployment_ref", number, "Write the sequence or the ID of a deployment, or remove it for the newest")
+		}
 		return ReleaseStep{body.Deployment, b.prune(use, true)}
 	case "up":
 		return UpStep{b.prune(use, false)}
@@ -165,12 +169,20 @@ func (b *pipelineBuilder) prune(use *hcl.Block, standard bool) Prune {
 		p.Off = !*body.Prune
 	}
 	switch {
+	case body.Retain != nil && *body.Retain < 0:
+		b.negative(use, "prune_retain", *body.Retain, "Write how many deployments to keep; 0 keeps the released one alone")
 	case body.Retain != nil:
 		p.Retain = *body.Retain
 	case body.Override:
 		p.Retain = 0
 	}
 	return p
+}
+
+// negative reports a number below zero.
+func (b *pipelineBuilder) negative(use *hcl.Block, attribute string, number int, remedy string) {
+	attributes, _ := parts(use.Body)
+	b.problem(fmt.Sprintf("Invalid %q", attribute), fmt.Sprintf("It is %d, which is below zero. %s.", number, remedy), attributes[attribute].Expr.Range())
 }
 
 // other evaluates a use block that names another pipeline; nil where there is

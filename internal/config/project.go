@@ -90,7 +90,8 @@ func Load(path string) (*Project, hcl.Diagnostics) {
 		p.unread = true
 		return p, distinct(diags, p.path)
 	}
-	p.asks = bytes.Contains(file.Bytes, []byte("dynamic"))
+	// In JSON, the word may be written with escapes.
+	p.asks = bytes.Contains(file.Bytes, []byte("dynamic")) || strings.HasSuffix(p.path, ".json")
 	return p, append(diags, sorted(p.read(file.Body))...)
 }
 

@@ -163,8 +163,9 @@ func isNull(value cty.Value) bool {
 }
 
 // public returns value without whatever is marked as a secret, unknown or
-// null; it is not ok where nothing is left of it. It notes the names of secrets,
-// which begin with that of the value.
+// null; it is not ok where nothing is left of it. A list without one of its
+// elements would be another list, so it is left out as a whole. The names of
+// secrets, which begin with that of the value, are noted.
 func (r *reader) public(value cty.Value, name string) (_ cty.Value, ok bool) {
 	if value.IsMarked() && !isNull(value) {
 		r.withheld = append(r.withheld, name)
@@ -193,9 +194,11 @@ func (r *reader) public(value cty.Value, name string) (_ cty.Value, ok bool) {
 		elements := []cty.Value{}
 		for it := value.ElementIterator(); it.Next(); {
 			_, element := it.Element()
-			if element, ok := r.public(element, name); ok {
-				elements = append(elements, element)
+			element, ok := r.public(element, name)
+			if !ok {
+				return cty.NilVal, false
 			}
+			elements = append(elements, element)
 		}
 		return cty.TupleVal(elements), true
 	}

@@ -48,9 +48,9 @@ func Reference() []BlockReference {
 		{`use "pipeline", in step`, stepUseGrammars["pipeline"]},
 		{"preview", previewGrammar},
 		{`workspace "NAME", in the file`, refsGrammar},
-		{`auth "aws"`, authGrammars["aws"]},
-		{`auth "azure"`, authGrammars["azure"]},
-		{`auth "google"`, authGrammars["google"]},
+		{`auth "aws"`, authGrammars["aws"].whole},
+		{`auth "azure"`, authGrammars["azure"].whole},
+		{`auth "google"`, authGrammars["google"].whole},
 		{`plugin "NAME"`, pluginGrammar},
 		{"type, in plugin", pluginTypeGrammar},
 	} {

@@ -37,7 +37,10 @@ type Scope struct {
 	labels     map[string]string // of the project
 	extra      map[string]string // of the command line
 	secrets    *secret.Set
+	environ    map[string]string            // of the process
+	named      map[string]given             // the values of variables that were given by their own names
 	given      map[string]given             // the values of variables that are no defaults
+	waiting    map[string]*entry            // of the runner block, by the variables that get their values from it
 	answers    map[string]component.Reading // of sources, by Request.ID
 	asked      *[]Request                   // where requests are noted; nil for nowhere
 	shared     *shared                      // what all apps have in common
@@ -73,8 +76,8 @@ func (p *Project) Scope(in Inputs) (Scope, hcl.Diagnostics) {
 	diags = append(diags, labelDiags...)
 	diags = append(diags, checkLabels(in.Labels, nil)...)
 
-	given, givenDiags := p.givenValues(in, environ, scope.runnerEnviron())
-	scope.given = given
+	named, givenDiags := p.givenValues(in, environ)
+	scope.environ, scope.named = environ, named
 	diags = append(diags, givenDiags...)
 	scope, valueDiags := scope.settle()
 	return scope, sorted(append(diags, valueDiags...))
@@ -85,6 +88,7 @@ func (p *Project) Scope(in Inputs) (Scope, hcl.Diagnostics) {
 func (s Scope) settle() (Scope, hcl.Diagnostics) {
 	// Variables are resolved before they are in a context: none can refer to
 	// another.
+	s.given, s.waiting = s.project.fromEnvironment(s)
 	values, diags := s.project.resolve(s)
 	for _, value := range values {
 		addSecrets(s.secrets, value)
@@ -134,9 +138,22 @@ func (s Scope) Runner() map[string]component.Setting {
 	if s.project == nil || s.project.settings == nil {
 		return nil
 	}
-	groups, _ := s.project.settings.runner.chosen(s.workspace, mergeLabels(s.workspace, s.labels, s.extra))
+	return s.runnerValues().settings("env", s.secrets)
+}
+
+// runnerValues returns the values of the project's runner block.
+func (s Scope) runnerValues() values {
+	if s.project.settings == nil {
+		return values{}
+	}
+	groups, _ := s.project.settings.runner.chosen(s.workspace, s.projectLabels())
 	found, _ := s.shared.evaluate(groups, s)
-	return found.settings("env", s.secrets)
+	return found
+}
+
+// projectLabels returns the labels of what belongs to no app.
+func (s Scope) projectLabels() map[string]string {
+	return mergeLabels(s.workspace, s.labels, s.extra)
 }
 
 // WithArtifact returns s with artifact.NAME for each of vars.

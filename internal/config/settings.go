@@ -2,17 +2,13 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
-	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
-	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
 // settings is a config block. A nil one is absent from the file.
@@ -76,6 +72,9 @@ func readGroups(content *hcl.BodyContent) (scopedGroups, hcl.Diagnostics) {
 		inner, more := groupGrammar.read(block.Body)
 		diags = append(diags, more...)
 		key := block.Type + " " + name
+		if block.Type == "workspace" {
+			key = strings.ToLower(key)
+		}
 		if earlier, found := first[key]; found {
 			diags = append(diags, twice(block.Type+" block", name, where, earlier))
 			continue
@@ -122,7 +121,7 @@ type sharedValues struct {
 
 // evaluateSettings evaluates the config blocks of the project and, over them,
 // of the app.
-func (p *Project) evaluateSettings(a *app, result *App, scope Scope) hcl.Diagnostics {
+func (p *Project) evaluateSettings(a *app, result *App, ctx *hcl.EvalContext, scope Scope) hcl.Diagnostics {
 	labels := result.Labels
 	if result.Deploy != nil {
 		labels = result.Deploy.Labels
@@ -137,25 +136,26 @@ func (p *Project) evaluateSettings(a *app, result *App, scope Scope) hcl.Diagnos
 	if a.settings != nil {
 		own = *a.settings
 	}
-	layered := func(project, own scopedGroups) (values, []group) {
-		below, more := project.chosen(scope.workspace, labels)
+	layered := func(project, own scopedGroups, projectLabels, labels map[string]string) values {
+		below, more := project.chosen(scope.workspace, projectLabels)
 		diags = append(diags, more...)
 		above, more := own.chosen(scope.workspace, labels)
 		diags = append(diags, more...)
 		delivered, more := scope.shared.evaluate(below, scope)
 		diags = append(diags, more...)
 		for _, g := range above {
-			delivered, more = g.evaluate(delivered, result.ctx, scope)
+			delivered, more = g.evaluate(delivered, ctx, scope)
 			diags = append(diags, more...)
 		}
-		return delivered, append(below, above...)
+		return delivered
 	}
-	delivered, groups := layered(project.app, own.app)
-	result.groups = groups
-	result.Env = delivered.settings("env", scope.secrets)
-	result.Files = delivered.settings("file", scope.secrets)
-	delivered, result.runnerGroups = layered(project.runner, own.runner)
-	result.Runner = delivered.settings("env", scope.secrets)
+	result.delivered = layered(project.app, own.app, labels, labels)
+	result.Env = result.delivered.settings("env", scope.secrets)
+	result.Files = result.delivered.settings("file", scope.secrets)
+	// Everyone who reads the project's runner block must find the same in it,
+	// whatever the app.
+	result.runner = layered(project.runner, own.runner, scope.projectLabels(), result.Labels)
+	result.Runner = result.runner.settings("env", scope.secrets)
 	return diags
 }
 
@@ -179,20 +179,6 @@ func (s *shared) evaluate(groups []group, scope Scope) (values, hcl.Diagnostics)
 	return result.values, result.diags
 }
 
-// runnerEnviron returns the environment variables that the file sets for this
-// program, as far as they need no variable: these are resolved from them.
-func (s Scope) runnerEnviron() map[string]string {
-	if s.project.settings == nil {
-		return nil
-	}
-	s.shared = &shared{groups: map[string]sharedValues{}}
-	names := map[string]string{}
-	for name, setting := range s.Runner() {
-		names[name] = setting.Text.Reveal()
-	}
-	return names
-}
-
 // chosen returns the groups that apply in a workspace to a deployment with
 // labels. Each lies over those before it.
 func (s scopedGroups) chosen(workspace string, labels map[string]string) ([]group, hcl.Diagnostics) {
@@ -211,38 +197,6 @@ func (s scopedGroups) chosen(workspace string, labels map[string]string) ([]grou
 		}
 	}
 	return groups, diags
-}
-
-// The kinds of values in a group.
-var settingKinds = []string{"env", "file", "internal"}
-
-// values are the values of config blocks by kind and name.
-type values map[string]map[string]cty.Value
-
-// over returns a copy of v that more can be added to.
-func (v values) over() values {
-	copied := values{}
-	for _, kind := range settingKinds {
-		copied[kind] = maps.Clone(v[kind])
-		if copied[kind] == nil {
-			copied[kind] = map[string]cty.Value{}
-		}
-	}
-	return copied
-}
-
-// settings returns the values of a kind as a platform is given them. What is
-// not known yet is left out.
-func (v values) settings(kind string, secrets *secret.Set) map[string]component.Setting {
-	settings := map[string]component.Setting{}
-	for name, value := range v[kind] {
-		addSecrets(secrets, value)
-		value, marks := value.Unmark()
-		if value.IsKnown() {
-			settings[name] = component.Setting{Text: secret.Text(value.AsString()), Sensitive: len(marks) > 0}
-		}
-	}
-	return settings
 }
 
 // longestSetting is the limit of one value. The kernel gives a process no

@@ -35,14 +35,14 @@ func (p *Project) read(body hcl.Body) hcl.Diagnostics {
 	diags = append(diags, p.readVariables(content.Blocks.OfType("variable"))...)
 	diags = append(diags, p.readSources(content.Blocks.OfType("source"))...)
 	diags = append(diags, p.readRefs(content.Blocks.OfType("workspace"))...)
-	diags = append(diags, readAuth(content.Blocks.OfType("auth"))...)
-	diags = append(diags, readPlugins(content.Blocks.OfType("plugin"))...)
+	diags = append(diags, readAuth(content.Blocks.OfType("auth"), p.declaredContext(""))...)
+	diags = append(diags, p.readPlugins(content.Blocks.OfType("plugin"))...)
 	diags = append(diags, p.readPipelines(content.Blocks.OfType("pipeline"))...)
 	diags = append(diags, rootGrammar.withoutEffect(content)...)
 
 	first := map[string]hcl.Range{}
 	for _, block := range content.Blocks.OfType("app") {
-		a, more := readApp(block)
+		a, more := p.readApp(block)
 		diags = append(diags, more...)
 		if earlier, found := first[a.name]; found {
 			diags = append(diags, &hcl.Diagnostic{
@@ -97,6 +97,8 @@ func (p *Project) readName(content *hcl.BodyContent) hcl.Diagnostics {
 		problem = "The project's name depends on the workspace or on the event, but state is kept under it for all of them. Write a name that is always the same."
 	case name.AsString() == "":
 		problem = "The project's name is empty. Give the project a name, such as that of the repository."
+	case name.AsString() == ".", name.AsString() == "..":
+		problem = badName(name.AsString())
 	}
 	if problem != "" {
 		return hcl.Diagnostics{{
@@ -111,7 +113,7 @@ func (p *Project) readName(content *hcl.BodyContent) hcl.Diagnostics {
 }
 
 // readApp takes an app block apart. The app is never nil.
-func readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
+func (p *Project) readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 	content, diags := appGrammar.read(block.Body)
 	a := &app{
 		name:   block.Labels[0],
@@ -123,7 +125,7 @@ func readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 		dependsOn: content.Attributes["depends_on"],
 	}
 	diags = append(diags, appGrammar.withoutEffect(content)...)
-	diags = append(diags, readAuth(content.Blocks.OfType("auth"))...)
+	diags = append(diags, readAuth(content.Blocks.OfType("auth"), p.declaredContext(a.name))...)
 	if problem := badName(a.name); problem != "" {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,

@@ -1,9 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,14 +26,14 @@ type given struct {
 	source string // for messages, e.g. `--var`
 	text   string
 	file   *hcl.Attribute // nil for a text
+	secret bool           // it is a sensitive value of the runner block
 }
 
-// givenValues returns the values that are given to variables. Sources, the last
-// that has a value wins: the declared names in the environment, files that are
-// read by themselves, WP_VAR_NAME in the environment, files that are named, and
-// values that are named. The names in the environment may also be those of
-// runner, what the file itself sets.
-func (p *Project) givenValues(in Inputs, environ, runner map[string]string) (map[string]given, hcl.Diagnostics) {
+// givenValues returns the values that are given to variables by their own
+// names. Sources, the last that has a value wins: files that are read by
+// themselves, WP_VAR_NAME in the environment, files that are named, and values
+// that are named.
+func (p *Project) givenValues(in Inputs, environ map[string]string) (map[string]given, hcl.Diagnostics) {
 	if p.unread {
 		return nil, nil // which variables there are is not known
 	}
@@ -51,14 +51,6 @@ func (p *Project) givenValues(in Inputs, environ, runner map[string]string) (map
 		values[name] = g
 	}
 
-	for _, v := range p.variables {
-		for _, name := range v.env {
-			if value := cmp.Or(environ[name], runner[name]); value != "" {
-				give(v.name, given{source: "the environment variable " + name, text: value})
-				break
-			}
-		}
-	}
 	diags = append(diags, p.readVariableFiles(p.automaticFiles(), give)...)
 	for _, key := range keys(environ) {
 		if name, ok := strings.CutPrefix(key, variablePrefix); ok {
@@ -81,6 +73,54 @@ func (p *Project) givenValues(in Inputs, environ, runner map[string]string) (map
 	return values, diags
 }
 
+// fromEnvironment returns the given values, and for each variable without one
+// what the environment has under its declared names. These may also be those
+// of the runner block, as far as it needs no variable; waiting has the entries
+// of it that sources must answer first.
+func (p *Project) fromEnvironment(s Scope) (found map[string]given, waiting map[string]*entry) {
+	found, waiting = maps.Clone(s.named), map[string]*entry{}
+	if p.unread {
+		return found, waiting
+	}
+	s.ctx, s.shared = s.head, &shared{groups: map[string]sharedValues{}}
+	runner := s.runnerValues()
+	for _, v := range p.variables {
+		if _, given := found[v.name]; given {
+			continue
+		}
+		g, open := v.inEnvironment(s.environ, runner)
+		switch {
+		case open != nil:
+			waiting[v.name] = open
+		case g.text != "":
+			found[v.name] = g
+		}
+	}
+	return found, waiting
+}
+
+// inEnvironment returns what the declared names of v have in the environment
+// and in the runner block, or the entry of the latter that is not known yet.
+func (v *variable) inEnvironment(environ map[string]string, runner values) (given, *entry) {
+	for _, name := range v.env {
+		g := given{source: "the environment variable " + name, text: environ[name]}
+		if g.text != "" {
+			return g, nil
+		}
+		for _, e := range runner.matching("env", name) {
+			value, marks := e.value.Unmark()
+			switch {
+			case value.IsKnown() && value.AsString() != "":
+				g.text, g.secret = value.AsString(), len(marks) > 0
+				return g, nil
+			case e.waits:
+				return given{}, e
+			}
+		}
+	}
+	return given{}, nil
+}
+
 // resolve returns the value of every variable: the given one, or else its
 // default. Those without a good one are unknown.
 func (p *Project) resolve(s Scope) (map[string]cty.Value, hcl.Diagnostics) {
@@ -90,10 +130,14 @@ func (p *Project) resolve(s Scope) (map[string]cty.Value, hcl.Diagnostics) {
 	}
 	var diags hcl.Diagnostics
 	for _, v := range p.variables {
+		if s.waiting[v.name] != nil {
+			result[v.name] = cty.UnknownVal(v.constraint).Mark(funcs.Sensitive)
+			continue
+		}
 		g, found := s.given[v.name]
 		value, more := v.value(g, found, s)
 		diags = append(diags, more...)
-		if v.sensitive {
+		if v.sensitive || g.secret {
 			value = value.Mark(funcs.Sensitive)
 		}
 		result[v.name] = value
@@ -121,7 +165,7 @@ func (v *variable) value(g given, found bool, s Scope) (cty.Value, hcl.Diagnosti
 	if err == nil {
 		return raw, nil
 	}
-	if !v.sensitive { // HCL's words may quote the value
+	if !v.sensitive && !g.secret { // HCL's words may quote the value
 		detail += ": " + conversion(err)
 	}
 	where := &v.header

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -32,7 +31,7 @@ type variable struct {
 	// collection, or the word any.
 	written bool
 
-	// dynamic says that the default may ask a source.
+	// dynamic says that the default asks a source.
 	dynamic bool
 
 	validations []validation
@@ -97,7 +96,7 @@ func readVariable(block *hcl.Block, early Scope) (*variable, hcl.Diagnostics) {
 	}
 	v.standard = content.Attributes["default"]
 	if v.standard != nil {
-		v.dynamic = bytes.Contains(early.project.sourceOf(v.standard.Expr.Range()), []byte("dynamic"))
+		v.dynamic = calls(v.standard.Expr, dynamicNames)
 		value, more := v.fallback(v.context(early))
 		diags = append(diags, more...)
 		if _, typed := content.Attributes["type"]; !typed && !more.HasErrors() {

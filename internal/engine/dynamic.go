@@ -20,15 +20,38 @@ import (
 // apps need and that is not known yet. Answers may lead to further questions, as
 // where the path of one secret is the value of another.
 func (e *Engine) resolve(ctx context.Context, names []string, stages ...string) error {
-	for {
+	for range longestChain {
 		requests := e.requests(names, stages)
 		if len(requests) == 0 {
-			return nil
+			break
 		}
 		if err := e.answer(ctx, requests); err != nil {
 			return err
 		}
 	}
+	if slices.Contains(stages, config.Settings) {
+		return e.complete(names)
+	}
+	return nil
+}
+
+// longestChain is how often answers may lead to further questions. Questions
+// that are others each time, as with a time in them, would have no end.
+const longestChain = 20
+
+// complete reports the settings of the named apps that are not known although
+// all sources were asked.
+func (e *Engine) complete(names []string) error {
+	var diags hcl.Diagnostics
+	for _, name := range names {
+		if app, _ := e.Project.App(name, e.Scope); app != nil {
+			diags = append(diags, app.Unknown...)
+		}
+	}
+	if diags.HasErrors() {
+		return &InvalidError{Unique(diags)}
+	}
+	return nil
 }
 
 // answer asks the sources what is requested.
@@ -118,7 +141,7 @@ func (e *Engine) ask(ctx context.Context, requests []config.Request) (map[string
 		return !complete
 	})
 	if len(ready) == 0 {
-		ready = names // they wait for one another: reading their settings says so
+		return nil, hcl.Diagnostics{e.deadlock(names, requests[0].Range)}
 	}
 	var (
 		asking  sync.WaitGroup
@@ -143,8 +166,23 @@ func (e *Engine) ask(ctx context.Context, requests []config.Request) (map[string
 	return answers, diags
 }
 
-// askSource reads requests from a source. What it answers is masked before
-// anything else is done with it.
+// deadlock reports sources none of which can be asked before the others.
+func (e *Engine) deadlock(names []string, asker hcl.Range) *hcl.Diagnostic {
+	where := asker
+	if block := e.Project.Source(names[0]).Range; block.Filename != "" {
+		where = block
+	}
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Sources that wait for one another",
+		Detail: fmt.Sprintf("The settings of %s wait for an answer of %[1]s, so there is none to ask first. "+
+			"Take one of the settings from elsewhere, such as a variable without a dynamic default.", list(names, "none")),
+		Subject: &where,
+	}
+}
+
+// askSource opens a source and reads requests from it. What it answers is
+// masked before anything else is done with it.
 func (e *Engine) askSource(ctx context.Context, name string, requests []config.Request) ([]component.Reading, error) {
 	sourcer, err := e.source(name)
 	if err != nil {

@@ -241,7 +241,7 @@ func TestSourcesThatNeedOneAnother(t *testing.T) {
 		want          string
 	}{
 		"in turn":     {"east", `"x"`, []string{"name", "token"}, []string{"deep"}, ""},
-		"in a circle": {"west", "var.name", nil, nil, "depends on something that does not exist yet"},
+		"in a circle": {"west", "var.name", nil, nil, `The settings of "east", "west" wait for an answer of "east", "west", so there is none to ask first`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -264,6 +264,21 @@ func TestSourcesThatNeedOneAnother(t *testing.T) {
 				t.Errorf("reads (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A question that is another one each time has no last answer.
+func TestQuestionsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	west := &library{name: "west", values: map[string]string{"public": "x"}}
+	file := strings.Replace(fmt.Sprintf(chainedFile, "east", `"x"`), "key = var.name", `key = "public", once = uuid()`, 1)
+	east := &library{name: "east", values: map[string]string{"token": "t"}}
+	_, err := newWorld(t).engine(t, file, east.plugin(), west.plugin()).Settings(t.Context(), engine.Options{})
+	if err == nil || !strings.Contains(err.Error(), `The value of "config.env.VALUE" is still not known`) {
+		t.Errorf("Settings: %v, want a value that is not known", err)
+	}
+	if got := len(west.reads); got == 0 || got > 50 {
+		t.Errorf("the source was asked %d times, want a few", got)
 	}
 }
 
