@@ -22,6 +22,7 @@ var inputFlags = []struct {
 	{"labels", "--label", true},
 	{"reason", "--reason", false},
 	{"state", "--state", false},
+	{"lock", "--lock", false},
 	{"timeout", "--timeout", false},
 }
 

@@ -137,7 +137,7 @@ func TestAction(t *testing.T) {
 		"one app": {
 			file: "project = \"shop\"\n" + deployed("web"),
 			want: map[string]string{
-				"outcome": "changed", "deployment-id": "web-ID", "sequence": "1", "state-artifact-id": "4",
+				"outcome": "changed", "deployment-id": "web-ID", "sequence": "1", "state-artifact-id": "6",
 				"result": `{"app":"web","workspace":"default","outcome":"changed","deployment_id":"web-ID","sequence":1}`,
 			},
 		},
@@ -145,7 +145,7 @@ func TestAction(t *testing.T) {
 			file: "project = \"shop\"\n" + deployed("web") + deployed("worker"),
 			want: map[string]string{
 				"outcome": `{"web":"changed","worker":"changed"}`, "deployment-id": `{"web":"web-ID","worker":"worker-ID"}`,
-				"sequence": `{"web":1,"worker":1}`, "state-artifact-id": `{"web":6,"worker":8}`,
+				"sequence": `{"web":1,"worker":1}`, "state-artifact-id": `{"web":10,"worker":12}`,
 				"result": `{"web":{"app":"web","workspace":"default","outcome":"changed","deployment_id":"web-ID","sequence":1},` +
 					`"worker":{"app":"worker","workspace":"default","outcome":"changed","deployment_id":"worker-ID","sequence":1}}`,
 			},

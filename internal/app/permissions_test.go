@@ -43,8 +43,13 @@ func TestMissingPermissions(t *testing.T) {
 			told:    []string{"deploy-action/web (default): pending", "deploy-action/web (default): success"},
 		},
 		"deployments": {
-			missing: "deployments: write",
-			told:    []string{"deploy-action/web (default): pending", "deploy-action/web (default): success"},
+			// Deployments tell whether there was a state that is lost.
+			missing: "deployments: write", status: 2,
+			says: []string{`The state of app "web" in workspace "default" cannot be read`, "lacks the permission `deployments: read`", "Add `deployments: write`", "`deployments: false`", block},
+		},
+		"deployments, on purpose": {
+			missing: "deployments: write", inputs: []string{"INPUT_DEPLOYMENTS=false"},
+			told: []string{"deploy-action/web (default): pending", "deploy-action/web (default): success"},
 		},
 		"pull requests": {
 			missing: "pull-requests: write",

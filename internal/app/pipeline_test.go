@@ -30,7 +30,7 @@ func TestActionRunsAPipeline(t *testing.T) {
 		"one workspace": {
 			steps: "step \"build\" {\n use \"build\" {}\n}\nstep \"deploy\" {\n use \"deploy\" {}\n}\nstep \"live\" {\n use \"release\" {}\n}\n",
 			outputs: map[string]string{
-				"outcome": "changed", "deployment-id": "web-ID", "sequence": "1", "state-artifact-id": "4",
+				"outcome": "changed", "deployment-id": "web-ID", "sequence": "1", "state-artifact-id": "6",
 				"result": `{"app":"web","workspace":"default","outcome":"changed","deployment_id":"web-ID","sequence":1}`,
 			},
 			told: []string{"deploy-action/web (default): pending", "deploy-action/web (default): success"},

@@ -37,7 +37,7 @@ func (m *machine) post(ctx context.Context) error {
 		return err
 	}
 	left := store.Pending()
-	err = flush(ctx, store)
+	err = errors.Join(flush(ctx, store), release(ctx, store.Release))
 	if told := m.tellTheRest(ctx, client, store, left, known); told != nil {
 		m.runner.Warning(fmt.Sprintf("Commits and Deployments may show what is not so any more: %v", told))
 	}

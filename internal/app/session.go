@@ -30,6 +30,7 @@ type sessionOptions struct {
 	workspace, dir, state, reason string
 	variables, varFiles, labels   []string
 	plain, debug, json            bool
+	unlocked                      bool // no lock is taken outside this process
 }
 
 // session is one verb's work: everything that is opened for it, wired up.
@@ -45,15 +46,17 @@ type session struct {
 	dataDir string        // survives runs on one machine
 	headRef string        // the branch of the workspace's pull request, where the event is not about it
 	closers []func() error
+	timeout time.Duration // of one operation; 0 where the file says
 
 	programs sync.Map // paths of programs that were looked up, by name
 
-	problems hcl.Diagnostics         // of the file and its variables
-	shown    hcl.Diagnostics         // all that the user was shown
-	sources  map[string]*hcl.File    // of files that are not the project's
-	results  []engine.Result         // of the verb
-	reporter *report.Reporter        // nil where GitHub is not told
-	uploaded func() map[string]int64 // the state artifacts of this run, by app; nil where there are none
+	problems hcl.Diagnostics             // of the file and its variables
+	shown    hcl.Diagnostics             // all that the user was shown
+	sources  map[string]*hcl.File        // of files that are not the project's
+	results  []engine.Result             // of the verb
+	reporter *report.Reporter            // nil where GitHub is not told
+	release  func(context.Context) error // gives the locks back; nil where the post step does
+	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
 }
 
 var (
@@ -66,7 +69,7 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
-	s := &session{machine: m, secrets: known, project: &config.Project{}}
+	s := &session{machine: m, secrets: known, project: &config.Project{}, timeout: f.Timeout}
 	s.ui = s.newUI(f.session, v)
 	var err error
 	if !v.fileless {

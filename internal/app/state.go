@@ -29,7 +29,7 @@ func (s *session) openState(o sessionOptions, v verb) error {
 	inRunner, offered := s.machine.runner.Active(), s.machine.getenv("ACTIONS_RESULTS_URL") != ""
 	switch {
 	case kind == "artifact", kind == "auto" && offered:
-		return s.openArtifacts(v)
+		return s.openArtifacts(o, v)
 	case kind == "auto" && inRunner && v.changes:
 		return invalid("No place for the state", "This step has no artifact service: it is a `run` step, or the server offers none. "+
 			"Use the action itself, or set the state to dir=FOLDER with a folder that outlives the job.")
@@ -67,7 +67,7 @@ func (s *session) openFolder(folder string, v verb) error {
 
 // openArtifacts opens the store of a run, and the client that reports to
 // GitHub.
-func (s *session) openArtifacts(v verb) error {
+func (s *session) openArtifacts(o sessionOptions, v verb) error {
 	m, run := s.machine, s.machine.runner.Context()
 	client, service, err := m.github(s.http, s.secrets)
 	if err != nil {
@@ -85,15 +85,22 @@ func (s *session) openArtifacts(v verb) error {
 	if err != nil {
 		file = filepath.Base(s.project.Path())
 	}
+	intents, err := m.wants("deployments")
+	if err != nil {
+		return err
+	}
 	store, err := m.artifacts(runstore.Options{
 		Client: client, Service: service, Secrets: s.secrets, Run: run, Path: file,
 		Project: s.project.Name(), Apps: s.project.Apps(), Workspace: s.engine.Workspace,
-		Refs: refs,
+		Refs: refs, Longest: s.timeout, NoLock: o.unlocked, NoIntents: !intents, Warn: s.warnOfState,
 	})
 	if err != nil {
 		return err
 	}
 	s.engine.Store = readable{store}
+	if !m.hasPost() {
+		s.release = store.Release
+	}
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, o state.Origin) bool {
 		if o.Run == run.RunID {
@@ -195,6 +202,9 @@ const lastWords = 5 * time.Second
 func (s *session) close(ctx context.Context, v verb, err error) error {
 	if s.engine != nil && s.engine.Store != nil && v.changes {
 		err = errors.Join(err, flush(ctx, s.engine.Store), s.setArtifactOutput())
+	}
+	if s.release != nil {
+		err = errors.Join(err, release(ctx, s.release))
 	}
 	s.settle(ctx, err == nil)
 	if s.engine != nil {

@@ -51,8 +51,13 @@ var table = []row{
 	{"state/memstore", []string{"state", "secret"}, "a store knows records, and nothing that makes them"},
 	{"state/dirstore", []string{"state", "secret", "retry"}, "a store knows records, and nothing that makes them; it waits for locks"},
 	{
-		"state/*",
+		"state/claim",
 		[]string{"state", "github", "workflow", "retry", "secret"},
+		"it says on GitHub who deploys what, for every store that keeps records there",
+	},
+	{
+		"state/*",
+		[]string{"state", "state/claim", "github", "workflow", "retry", "secret"},
 		"the only packages that know where records are, and that create Deployments",
 	},
 	{"testkit/**", []string{"**"}, "what tests share may look at everything but what wires it together"},

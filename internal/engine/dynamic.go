@@ -106,7 +106,19 @@ func (e *Engine) checkSources(requests []config.Request) hcl.Diagnostics {
 		}
 		if into := e.Plugins[name].Sourcer.Config(); into != nil {
 			_, more := e.Project.Source(name).Check(e.Scope, into)
-			diags = append(diags, more...)
+			diags = append(diags, lackingSource(more, name, places[name])...)
+		}
+	}
+	return diags
+}
+
+// lackingSource places what is said of the settings of a source for which the
+// file has no block.
+func lackingSource(diags hcl.Diagnostics, name string, asker hcl.Range) hcl.Diagnostics {
+	for _, d := range diags {
+		if d.Subject == nil || d.Subject.Filename == "" {
+			d.Subject = &asker
+			d.Detail += fmt.Sprintf(" The file has no settings of this source yet: write them in source %q { … }.", name)
 		}
 	}
 	return diags

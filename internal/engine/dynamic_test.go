@@ -315,3 +315,21 @@ func TestGivenVariablesAreNotAskedFor(t *testing.T) {
 		t.Errorf("reads of east (-want +got):\n%s", diff)
 	}
 }
+
+// strict is a source whose block cannot be left out.
+func strict() component.Plugin {
+	type config struct {
+		Address string `hcl:"address"`
+	}
+	return component.Plugin{Name: "east", Sourcer: component.NewSourcer(func(component.Host, config) (component.Sourcer, error) { return &library{}, nil })}
+}
+
+func TestSettingsOfASourceThatHasNoBlock(t *testing.T) {
+	t.Parallel()
+	err := newWorld(t).engine(t, dynamicFile, strict(), (&library{name: "west"}).plugin()).Validate(t.Context(), engine.Options{})
+	invalid, ok := errors.AsType[*engine.InvalidError](err)
+	if !ok || len(invalid.Diags) != 1 || invalid.Diags[0].Subject.Start.Line == 0 ||
+		!strings.Contains(invalid.Diags[0].Detail, `"address" is required here`) || !strings.Contains(invalid.Diags[0].Detail, `source "east" { … }`) {
+		t.Errorf("Validate: %v, want one problem where the source is asked", err)
+	}
+}

@@ -146,3 +146,7 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	}
 	return retryAfter(response.Header), err
 }
+
+// Job returns what the service calls the job that this step belongs to. All
+// steps of a job see the same, and each job of a matrix sees another.
+func (s *Service) Job() string { return s.job }

@@ -28,7 +28,9 @@ func (e *UnreadableError) Error() string {
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
 var (
-	errRefused   = errors.New("the newest state was written from a ref that is not believed")
+	errRefused            = errors.New("the newest state was written from a ref that is not believed")
+	errUnknownDeployments = errors.New("there are Deployments of this app, and no run that is believed tells of them")
+
 	errExhausted = fmt.Errorf("none of the newest %d artifacts of this name can be believed", mostListed)
 )
 
@@ -41,7 +43,10 @@ func unreadable(ctx context.Context, k key, err error) error {
 }
 
 func remedy(k key, err error) string {
-	if refusal, ok := errors.AsType[*github.PermissionError](err); ok {
+	if refusal, ok := errors.AsType[*github.PermissionError](err); ok && refusal.Permission == "deployments: read" {
+		return "There is no state artifact yet, and whether something was deployed before can only be told by the Deployments of this repository. " +
+			"Add `deployments: write` to the permissions block of the job, or set the input `deployments` to false. Nothing was changed."
+	} else if ok {
 		return fmt.Sprintf("State is kept in workflow artifacts, and reading those of earlier runs needs a permission. "+
 			"Add `%s` to the permissions block of the job. Nothing was changed.", refusal.Permission)
 	}
@@ -55,6 +60,9 @@ func remedy(k key, err error) string {
 	case errors.Is(err, errRefused):
 		return "State counts only if a run of the default branch or of the present ref wrote it. " +
 			"If the ref that is named is meant to change this workspace, add it to the input `state-refs`; if not, delete that artifact."
+	case errors.Is(err, errUnknownDeployments):
+		return "No state artifact is left, and the runs that made these Deployments are not believed. " +
+			"Add their ref to the input `state-refs`, or delete the Deployments if nothing of them runs any more."
 	case errors.Is(err, errExhausted):
 		return fmt.Sprintf("All of them come from forks or from other refs. Delete artifacts named %q that are not yours.", k.name(1))
 	case unbelievable(err):

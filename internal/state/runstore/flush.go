@@ -37,9 +37,18 @@ const (
 // Where the state of others cannot be read it uploads all the same, because
 // readers merge what they find. After an error the journal is as it was, but
 // for a [*state.SecretError]: then everything was uploaded, without the secret.
+//
+// A state that was read and is older than half its retention is uploaded again,
+// whether it changed or not, so that it does not expire.
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	err := s.flush(ctx)
+	s.renew(ctx)
+	return err
+}
+
+func (s *Store) flush(ctx context.Context) error {
 	if err := s.journal.Refresh(); err != nil {
 		return err
 	}
@@ -77,13 +86,20 @@ func (s *Store) upload(ctx context.Context, k key, records []state.Record) error
 	}
 	reading, cancel := context.WithTimeout(ctx, limit)
 	// An error costs nothing: see Flush.
-	_ = s.refresh(reading, k, v)
+	_ = s.readUploads(reading, k, v)
 	cancel()
 
-	all := state.Merge(records, v.records)
+	all := v.header.Trimmed.Merge(records, v.records)
 	if reflect.DeepEqual(all, v.records) {
 		return nil // uploaded before, by a process that died before it could say so
 	}
+	return s.write(ctx, k, v, v.header.Trimmed.Merge(all, v.rebuilt))
+}
+
+// write makes an artifact of all that is kept for good.
+func (s *Store) write(ctx context.Context, k key, v *view, all []state.Record) error {
+	all, trimmed := state.Trim(all, state.Retention)
+	v.header.Trimmed = v.header.Trimmed.Union(trimmed)
 	var content bytes.Buffer
 	header := v.header
 	header.Path, header.Merged = cmp.Or(s.options.Path, header.Path), v.newestMerged()
@@ -94,7 +110,7 @@ func (s *Store) upload(ctx context.Context, k key, records []state.Record) error
 	if err != nil {
 		return err
 	}
-	v.records, v.uploaded = all, id
+	v.records, v.uploaded, v.rebuilt, v.newest = all, id, nil, time.Now()
 	v.merged[id] = true
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
 // file is the one file in a state artifact.
@@ -15,6 +16,11 @@ const file = "state.jsonl.gz"
 // for different apps never meet.
 type key struct {
 	project, app, workspace string
+}
+
+// claim is k as locks and intents know it.
+func (k key) claim() claim.Key {
+	return claim.Key{Project: k.project, App: k.app, Workspace: k.workspace}
 }
 
 func keyOf(r state.Record) key { return key{r.Project, r.App, r.Workspace} }

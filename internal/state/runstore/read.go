@@ -23,9 +23,23 @@ const (
 	enough = 10
 )
 
-// refresh reads what v lacks, from this run and from earlier ones. After an
-// error v holds what was read until then, and that is true as far as it goes.
+// refresh reads what v lacks, from this run and from earlier ones, and compares
+// it with what GitHub was told. After an error v holds what was read until then,
+// and that is true as far as it goes.
 func (s *Store) refresh(ctx context.Context, k key, v *view) error {
+	if err := s.readUploads(ctx, k, v); err != nil {
+		return err
+	}
+	if err := s.compare(ctx, k, v); err != nil {
+		return unreadable(ctx, k, err)
+	}
+	v.complete = true
+	s.warnOfRetention()
+	return nil
+}
+
+// readUploads reads what this run and earlier ones have uploaded.
+func (s *Store) readUploads(ctx context.Context, k key, v *view) error {
 	if err := s.readRun(ctx, k, v); err != nil {
 		return unreadable(ctx, k, err)
 	}
@@ -36,7 +50,6 @@ func (s *Store) refresh(ctx context.Context, k key, v *view) error {
 	if err != nil {
 		return unreadable(ctx, k, err)
 	}
-	v.complete = true
 	return nil
 }
 
@@ -99,6 +112,9 @@ func (s *Store) readRepository(ctx context.Context, k key, v *view) error {
 		switch err := s.readArtifact(ctx, k, v, a); {
 		case err == nil:
 			believed++
+			if a.Created.After(v.newest) {
+				v.newest = a.Created
+			}
 		case errors.Is(err, github.ErrGone), believed > 0 && unbelievable(err):
 		default:
 			return err
@@ -123,7 +139,7 @@ func (s *Store) readArtifact(ctx context.Context, k key, v *view, a github.Artif
 	if v.merged[a.ID] {
 		return nil
 	}
-	trusted, err := s.trusts(ctx, k, a)
+	trusted, err := s.trusts(ctx, k, a.Run, a.HeadBranch)
 	if err != nil {
 		return err
 	}
@@ -132,15 +148,30 @@ func (s *Store) readArtifact(ctx context.Context, k key, v *view, a github.Artif
 	}
 	// The plain name is that of the run's first upload; later ones are found
 	// only by asking the run.
-	found := []github.Artifact{a}
-	for other, err := range s.options.Client.RunArtifacts(ctx, a.Run) {
+	others, err := s.uploadsOf(ctx, k, a.Run)
+	if err != nil {
+		return err
+	}
+	return s.readAll(ctx, v, append(slices.DeleteFunc(others, func(o github.Artifact) bool { return o.ID == a.ID }), a))
+}
+
+// uploadsOf returns the artifacts of a run that are about k.
+func (s *Store) uploadsOf(ctx context.Context, k key, run int64) ([]github.Artifact, error) {
+	var found []github.Artifact
+	for a, err := range s.options.Client.RunArtifacts(ctx, run) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if other.ID != a.ID && k.names(other.Name) && !other.Expired && !other.Foreign() {
-			found = append(found, other)
+		if k.names(a.Name) && !a.Expired && !a.Foreign() {
+			found = append(found, a)
 		}
 	}
+	return found, nil
+}
+
+// readAll reads artifacts of one run that are believed, newest first, but for
+// those that were read before.
+func (s *Store) readAll(ctx context.Context, v *view, found []github.Artifact) error {
 	slices.SortFunc(found, func(x, y github.Artifact) int { return cmp.Compare(y.ID, x.ID) })
 	for _, one := range found {
 		if v.merged[one.ID] {
@@ -164,10 +195,12 @@ func (v *view) merge(id int64, content []byte) error {
 	if err != nil {
 		return err
 	}
-	v.records = state.Merge(v.records, records)
+	trimmed := v.header.Trimmed.Union(header.Trimmed)
 	if v.header.Schema == 0 {
 		v.header = header
 	}
+	v.header.Trimmed = trimmed
+	v.records = trimmed.Merge(v.records, records)
 	v.merged[id] = true
 	for _, earlier := range header.Merged {
 		v.merged[earlier] = true

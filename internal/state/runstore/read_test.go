@@ -22,12 +22,19 @@ func TestTrust(t *testing.T) {
 		reader    func(*job)
 		want      string // the records that count, or "refused"
 	}{
-		"default branch":                {newer: githubfake.Run{HeadBranch: "main"}, want: "good newer"},
-		"fork":                          {newer: githubfake.Run{HeadBranch: "main", Fork: true}, want: "good"},
-		"other branch":                  {newer: githubfake.Run{HeadBranch: "mine"}, want: "refused"},
-		"other branch, allowed":         {newer: githubfake.Run{HeadBranch: "release/1"}, reader: withRefs("release/*"), want: "good newer"},
-		"other branch, another allowed": {newer: githubfake.Run{HeadBranch: "release/1"}, reader: withRefs("v*"), want: "refused"},
-		"present branch":                {newer: githubfake.Run{HeadBranch: "mine"}, reader: onBranch("mine"), want: "good newer"},
+		"default branch":                       {newer: githubfake.Run{HeadBranch: "main"}, want: "good newer"},
+		"fork":                                 {newer: githubfake.Run{HeadBranch: "main", Fork: true}, want: "good"},
+		"other branch":                         {newer: githubfake.Run{HeadBranch: "mine"}, want: "refused"},
+		"other branch, allowed":                {newer: githubfake.Run{HeadBranch: "release/1"}, reader: withRefs("release/*"), want: "good newer"},
+		"other branch, another allowed":        {newer: githubfake.Run{HeadBranch: "release/1"}, reader: withRefs("v*"), want: "refused"},
+		"present branch":                       {newer: githubfake.Run{HeadBranch: "mine"}, reader: onBranch("mine"), want: "good newer"},
+		"pull request from the default branch": {newer: githubfake.Run{HeadBranch: "main", Event: "pull_request"}, want: "refused"},
+		"pull request from an allowed branch": {
+			newer: githubfake.Run{HeadBranch: "release/1", Event: "pull_request"}, reader: withRefs("release/*"), want: "refused",
+		},
+		"pull request from the default branch, a preview": {
+			newer: githubfake.Run{HeadBranch: "main", Event: "pull_request"}, workspace: "pr-7", reader: inPullRequest("mine"), want: "good newer",
+		},
 		"pull request, its preview": {
 			newer: githubfake.Run{HeadBranch: "mine", Event: "pull_request"}, workspace: "pr-7", reader: inPullRequest("mine"), want: "good newer",
 		},

@@ -7,9 +7,9 @@
 // replace one in a single move, so two runs may upload at the same time. That
 // costs nothing: the state is the union of what the runs uploaded.
 //
-// It takes no lock across runs and leaves no intent on GitHub yet: until it
-// does, `concurrency` in the workflow keeps two runs from deploying the same
-// app at once.
+// Package claim keeps two jobs from writing at once, and tells GitHub of each
+// deployment before it is begun. By what GitHub was told the state is known to
+// be whole, and is rebuilt where it is lost.
 package runstore
 
 import (
@@ -19,10 +19,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -42,6 +44,11 @@ type Options struct {
 	// Refs are patterns, as [path.Match] takes them, of branches and tags whose
 	// runs are believed besides those of the default branch and of our own ref.
 	Refs []string
+
+	Longest   time.Duration     // that one operation may take; 0 for an hour
+	NoLock    bool              // Lock excludes goroutines of this process only
+	NoIntents bool              // no Deployment is made: the record itself is uploaded first
+	Warn      func(text string) // told what users should know; nil tells nobody
 }
 
 // Store implements [state.Store]. It is safe for concurrent use, and asks
@@ -50,10 +57,15 @@ type Store struct {
 	options Options
 	journal *state.Journal
 	locks   locks
+	locker  *claim.Locker
+	intents claim.Intents
 
 	mu            sync.Mutex
 	views         map[key]*view
-	defaultBranch string // "" until it is asked for
+	told          map[string]int64     // Deployments at GitHub, by our ID of the deployment
+	runs          map[int64]github.Run // that were asked about
+	defaultBranch string               // "" until it is asked for
+	warned        bool                 // of a short retention
 }
 
 var _ state.Store = (*Store)(nil)
@@ -66,6 +78,11 @@ type view struct {
 	taken    map[string]bool // names that the run is known to have
 	uploaded int64           // the artifact that this process made last, or 0
 	header   state.Header    // of the newest artifact that was read
+
+	newest     time.Time      // when the newest artifact that is believed was made
+	rebuilt    []state.Record // of Deployments whose records are lost
+	incomplete bool           // Deployments of ours may be missing from all of it
+	explained  bool           // users know that no artifact is left
 }
 
 // Open opens the journal, which may hold records of an earlier step of the job
@@ -75,18 +92,26 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{options: o, journal: journal, views: map[key]*view{}, defaultBranch: o.Run.DefaultBranch}, nil
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	job := o.Run.Job
+	if o.Service != nil {
+		job += " " + o.Service.Job()
+	}
+	return &Store{
+		options: o, journal: journal,
+		locker: claim.NewLocker(claim.LockOptions{
+			Client: o.Client, Run: o.Run, Job: job, Notes: o.Journal + ".locks", Longest: o.Longest, NoDeployments: o.NoIntents,
+		}),
+		intents: claim.Intents{Client: o.Client, Run: o.Run},
+		views:   map[key]*view{}, told: map[string]int64{}, runs: map[int64]github.Run{},
+		defaultBranch: o.Run.DefaultBranch,
+	}, nil
 }
 
 // Close closes the journal. It does not flush.
 func (s *Store) Close() error { return s.journal.Close() }
-
-// Put implements [state.Store]: the record is in the journal, on disk, when it
-// returns. After a [*state.SecretError] it is there, too, with the secret
-// masked.
-func (s *Store) Put(_ context.Context, r state.Record) error {
-	return s.journal.Append(r)
-}
 
 // Pending returns the records that Flush would upload, newest first: none,
 // unless a process died before its own Flush.
@@ -115,6 +140,7 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copies := [][]state.Record{s.journal.Records()}
+	var trimmed state.Ranges
 	for _, k := range s.keys(q, copies[0]) {
 		v := s.view(k)
 		if !v.complete {
@@ -122,9 +148,10 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 				return nil, err
 			}
 		}
-		copies = append(copies, v.records)
+		copies = append(copies, v.records, v.rebuilt)
+		trimmed = trimmed.Union(v.header.Trimmed)
 	}
-	return state.Merge(copies...), nil
+	return trimmed.Merge(copies...), nil
 }
 
 // keys returns what q asks about: what it names, else what the store was opened

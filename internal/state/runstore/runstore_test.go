@@ -3,16 +3,18 @@ package runstore_test
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/secret"
@@ -29,7 +31,21 @@ const plainName = "deploy-action.shop.web.production"
 // GitHub's own description does not allow.
 func newFake(t *testing.T) *githubfake.Fake {
 	t.Helper()
-	fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop"})
+	return newFakeAt(t, time.Now)
+}
+
+// quickClock goes on by minutes, so that no limit is met. It stays below the
+// retention of artifacts.
+func quickClock(t *testing.T) func() time.Time {
+	t.Helper()
+	var asked atomic.Int64
+	start := time.Now()
+	return func() time.Time { return start.Add(time.Duration(asked.Add(1)) * 10 * time.Second) }
+}
+
+func newFakeAt(t *testing.T, now func() time.Time) *githubfake.Fake {
+	t.Helper()
+	fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop", Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,28 +64,33 @@ type job struct {
 	run     workflow.Context
 	journal string
 	offline bool // without an artifact service
+	token   secret.Text
+	client  http.RoundTripper // nil for the fake itself
 	change  func(*runstore.Options)
 }
 
 func newJob(t *testing.T, fake *githubfake.Fake, run int64) job {
 	t.Helper()
 	return job{
-		fake:    fake,
-		run:     workflow.Context{RunID: run, Attempt: 1, RefName: "main", DefaultBranch: "main"},
+		fake: fake,
+		run: workflow.Context{
+			Repository: "octo/shop", RunID: run, Attempt: 1, RefName: "main", DefaultBranch: "main", HeadSHA: fmt.Sprintf("%040x", run),
+		},
 		journal: filepath.Join(t.TempDir(), "journal"),
+		token:   "ghs_token",
 	}
 }
 
 // step opens the store as one step of the job does.
 func (j job) step(t *testing.T) *runstore.Store {
 	t.Helper()
-	client := &http.Client{Transport: j.fake}
+	client := &http.Client{Transport: cmp.Or[http.RoundTripper](j.client, j.fake)}
 	o := runstore.Options{
 		Journal: j.journal, Run: j.run, Secrets: new(secret.Set),
 		Project: "shop", Apps: []string{"web"}, Workspace: "production", Path: "waypoint.hcl",
 	}
 	var err error
-	o.Client, err = github.New(github.Options{API: "http://github.example.test", Repository: "octo/shop", Token: "ghs_token", HTTP: client})
+	o.Client, err = github.New(github.Options{API: "http://github.example.test", Repository: "octo/shop", Token: j.token, HTTP: client})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +177,7 @@ func names(fake *githubfake.Fake) []string {
 
 func wantList(t *testing.T, s state.Store, want ...string) {
 	t.Helper()
-	if diff := cmp.Diff(want, list(t, s)); diff != "" {
+	if diff := gocmp.Diff(want, list(t, s)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
@@ -188,8 +209,8 @@ func TestNextRunFindsTheState(t *testing.T) {
 			rest++
 		}
 	}
-	if rest != 3 {
-		t.Errorf("reading took %d REST requests, want 3: the list, the run, the artifact", rest)
+	if rest != 5 {
+		t.Errorf("reading took %d REST requests, want 5: the list, its run, the list of that run, the artifact, and the Deployments", rest)
 	}
 }
 
@@ -209,7 +230,7 @@ func TestLaterStepsJobsAndAttempts(t *testing.T) {
 	again.deploy(t, "attempt-2")
 
 	want := []string{plainName, plainName + ".2", plainName + ".3", plainName + ".4"}
-	if diff := cmp.Diff(want, names(fake)); diff != "" {
+	if diff := gocmp.Diff(want, names(fake)); diff != "" {
 		t.Errorf("artifacts (-want +got):\n%s", diff)
 	}
 	for _, c := range fake.Calls() {
@@ -233,7 +254,7 @@ func TestNameTakenUnseen(t *testing.T) {
 	})
 	newJob(t, fake, 1).deploy(t, "B")
 	fake.Refuse(nil)
-	if diff := cmp.Diff([]string{plainName, plainName + ".2"}, names(fake)); diff != "" {
+	if diff := gocmp.Diff([]string{plainName, plainName + ".2"}, names(fake)); diff != "" {
 		t.Errorf("artifacts (-want +got):\n%s", diff)
 	}
 	wantList(t, newJob(t, fake, 2).step(t), "A", "B")
@@ -276,7 +297,7 @@ func TestPostStep(t *testing.T) {
 	}
 
 	flush(t, j.step(t))
-	if diff := cmp.Diff([]string{plainName}, names(fake)); diff != "" {
+	if diff := gocmp.Diff([]string{plainName}, names(fake)); diff != "" {
 		t.Errorf("artifacts (-want +got):\n%s", diff)
 	}
 	before := len(fake.Calls())
@@ -333,7 +354,7 @@ func TestPostStepAfterUpload(t *testing.T) {
 	j.deploy(t, "A")
 	put(t, j.step(t), j.record("A")) // as if the journal had not been emptied
 	flush(t, j.step(t))
-	if diff := cmp.Diff([]string{plainName}, names(fake)); diff != "" {
+	if diff := gocmp.Diff([]string{plainName}, names(fake)); diff != "" {
 		t.Errorf("artifacts (-want +got):\n%s", diff)
 	}
 }
@@ -391,7 +412,7 @@ func TestUploaded(t *testing.T) {
 	fake := newFake(t)
 	s := newJob(t, fake, 1).deploy(t, "A")
 	want := map[string]int64{"web": fake.Artifacts()[0].ID}
-	if diff := cmp.Diff(want, s.Uploaded()); diff != "" {
+	if diff := gocmp.Diff(want, s.Uploaded()); diff != "" {
 		t.Errorf("Uploaded (-want +got):\n%s", diff)
 	}
 }

@@ -3,36 +3,42 @@ package runstore
 import (
 	"context"
 	"path"
-	"regexp"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 )
-
-// previews are the workspaces that belong to a pull request.
-var previews = regexp.MustCompile(`^pr-[0-9]+$`)
 
 // trusts reports whether the run of an artifact may say what is deployed. Any
 // workflow of the repository can upload an artifact of our name, also one that
 // a colleague changed on a branch of their own.
 //
 // The list of artifacts tells the branch of a run but not its event, so a run
-// for a pull request from the default branch itself counts as one of that
-// branch.
-func (s *Store) trusts(ctx context.Context, k key, a github.Artifact) (bool, error) {
+// that its branch speaks for is asked about, once.
+func (s *Store) trusts(ctx context.Context, k key, run int64, branch string) (bool, error) {
+	if run == s.options.Run.RunID {
+		return true, nil
+	}
+	believed, err := s.believes(ctx, k, branch)
+	if !believed || err != nil || k.claim().Preview() != "" {
+		return believed, err
+	}
+	asked, err := s.run(ctx, run)
+	return err == nil && asked.Event != "pull_request", err
+}
+
+// believes reports whether runs of a branch count.
+func (s *Store) believes(ctx context.Context, k key, branch string) (bool, error) {
 	run := s.options.Run
 	switch {
-	case a.Run == run.RunID:
-		return true, nil
-	case a.HeadBranch == "":
+	case branch == "":
 		return false, nil
-	case a.HeadBranch == run.RefName:
+	case branch == run.RefName:
 		return true, nil
-	case previews.MatchString(k.workspace) && a.HeadBranch == run.HeadRef:
+	case k.claim().Preview() != "" && branch == run.HeadRef:
 		return true, nil
 	}
 	for _, pattern := range s.options.Refs {
 		// A pattern that is none was refused by whoever read it.
-		if matched, _ := path.Match(pattern, a.HeadBranch); matched {
+		if matched, _ := path.Match(pattern, branch); matched {
 			return true, nil
 		}
 	}
@@ -43,5 +49,17 @@ func (s *Store) trusts(ctx context.Context, k key, a github.Artifact) (bool, err
 		}
 		s.defaultBranch = repository.DefaultBranch
 	}
-	return a.HeadBranch == s.defaultBranch, nil
+	return branch == s.defaultBranch, nil
+}
+
+// run asks about a run, once.
+func (s *Store) run(ctx context.Context, id int64) (github.Run, error) {
+	if known, ok := s.runs[id]; ok {
+		return known, nil
+	}
+	run, err := s.options.Client.Run(ctx, id)
+	if err == nil {
+		s.runs[id] = run
+	}
+	return run, err
 }

@@ -35,6 +35,10 @@ type treeEntry struct {
 
 const modeTree = "040000"
 
+// emptyTree is the tree without files. Git knows it in every repository, and so
+// GitHub takes it for a commit, though it lets nobody make it.
+const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
 // AddCommit makes a commit with one file that holds its message, and returns
 // its name.
 func (f *Fake) AddCommit(message string, parents ...string) string {
@@ -61,6 +65,13 @@ func (f *Fake) Ref(name string) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.data.Refs[name]
+}
+
+// Message returns the message of a commit; "" where there is no such commit.
+func (f *Fake) Message(sha string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.data.Commits[sha].Message
 }
 
 // objectName names an object as git does, so that equal ones have equal names.

@@ -147,7 +147,7 @@ func (f *Fake) newID() int64 {
 func (f *Fake) load() error {
 	f.data = data{
 		Runs: map[int64]Run{}, Blobs: map[string]*blob{}, Pulls: map[int]PullRequest{},
-		Refs: map[string]string{}, Commits: map[string]Commit{}, Trees: map[string][]treeEntry{}, GitBlobs: map[string][]byte{},
+		Refs: map[string]string{}, Commits: map[string]Commit{}, Trees: map[string][]treeEntry{emptyTree: {}}, GitBlobs: map[string][]byte{},
 		Tokens: map[string]Token{}, Apps: map[string]App{},
 	}
 	if f.options.Dir == "" {

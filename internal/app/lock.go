@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
+)
+
+// lockFlag is the flag --lock: how long to wait for a lock, or off.
+type lockFlag struct {
+	wait *time.Duration
+	off  *bool
+}
+
+// Set reads the flag.
+func (l *lockFlag) Set(text string) error {
+	if text == "off" {
+		*l.off = true
+		return nil
+	}
+	wait, err := time.ParseDuration(text)
+	if err != nil || wait <= 0 {
+		return fmt.Errorf("it is %q, which is neither off nor a duration such as 30m", text)
+	}
+	*l.wait = wait
+	return nil
+}
+
+// String returns nothing: the text of the flag names the default.
+func (l *lockFlag) String() string { return "" }
+
+// Type names the value in the usage.
+func (l *lockFlag) Type() string { return "time" }
+
+// hasPost reports whether a post step follows. The runner names the repository
+// of an action for those it has fetched, and these have one; an image that a
+// step names by itself (`uses: docker://…`) has none.
+func (m *machine) hasPost() bool { return m.getenv("GITHUB_ACTION_REPOSITORY") != "" }
+
+// release gives locks back, also when ctx has ended.
+func release(ctx context.Context, give func(context.Context) error) error {
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return give(last)
+}
+
+// Lock implements [state.Store].
+func (r readable) Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error) {
+	unlock, err = r.Store.Lock(ctx, project, app, workspace, waiting)
+	if _, refused := errors.AsType[*claim.UnlockableError](err); refused {
+		return unlock, invalid(fmt.Sprintf("No permission to lock app %q in workspace %q", app, workspace), fmt.Sprintf(
+			"%v. Add `deployments: write` or, better, `contents: write` to the permissions block of the job. "+
+				"Where nothing else can deploy at the same time, set the input `lock` to off. Nothing was changed.", err))
+	}
+	if problem := tokenProblem(err); problem != nil {
+		err = &engine.InvalidError{Diags: diag.Locate(problem, nil, hcl.Range{})}
+	}
+	return unlock, err
+}
+
+// warnOfState tells what the store wants users to know.
+func (s *session) warnOfState(text string) {
+	s.ui.Diagnostics(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: "About the state", Detail: text}})
+}

@@ -1,0 +1,228 @@
+package claim
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/retry"
+	"github.com/deploy-action/deploy-action/internal/workflow"
+)
+
+const (
+	// usuallyLongest is the longest that a deploy takes unless a file says more.
+	usuallyLongest = time.Hour
+
+	// slack is how much longer a lease lasts than an operation.
+	slack = 10 * time.Minute
+
+	// The pauses between looks at a lock that somebody holds. All jobs of a
+	// repository share 1,000 requests an hour.
+	firstPause   = 5 * time.Second
+	longestPause = 30 * time.Second
+)
+
+// LockOptions says who locks, and how.
+type LockOptions struct {
+	Client *github.Client
+	Run    workflow.Context
+	Job    string // tells jobs of one attempt apart, also those of a matrix
+	Notes  string // required: file beside the journal that tells the post step what to release
+
+	// Longest is how long one operation may take at most. What is below an hour
+	// counts as one. A lease lasts a little longer.
+	Longest time.Duration
+
+	// NoDeployments forbids to lock by Deployments where the token may not
+	// write contents.
+	NoDeployments bool
+}
+
+// UnlockableError means that the token allows neither kind of lock.
+type UnlockableError struct{ Refs, Deployments error }
+
+// Error implements error.
+func (e *UnlockableError) Error() string {
+	return fmt.Sprintf("the token allows no lock: %v; %v", e.Refs, e.Deployments)
+}
+
+// Unwrap returns both refusals.
+func (e *UnlockableError) Unwrap() []error { return []error{e.Refs, e.Deployments} }
+
+// errTakenOver means that another job has, or had, what was ours.
+var errTakenOver = errors.New("another run has deployed meanwhile")
+
+// errNoDeployments stands for a refusal where Deployments are turned off.
+var errNoDeployments = errors.New("to lock by Deployments is turned off")
+
+// kind is one way to lock.
+type kind interface {
+	// try takes the lock, or returns who has it. Where the job has it, it makes
+	// a lease longer that does not last for one more operation. It returns
+	// [github.ErrConflict] where somebody changed it meanwhile.
+	try(ctx context.Context, k Key) (other *Holder, g grant, err error)
+
+	// release gives back what this job has, or waits for, and reports whether
+	// there was such a thing. It is no error if somebody has taken it over.
+	release(ctx context.Context, k Key) (had bool, err error)
+}
+
+// grant is a lock that this job has.
+type grant struct {
+	fresh bool      // it did not have it before
+	until time.Time // when its lease is over
+}
+
+// Locker takes locks for one job and keeps them until Release, because later
+// steps of the job share them. It is safe for concurrent use, and asks GitHub
+// for one lock at a time.
+type Locker struct {
+	mu     sync.Mutex
+	kinds  []kind // the first one that the token allows is used
+	notes  notes
+	crew   crew
+	leases map[Key]time.Time // of the locks that this process has
+}
+
+// NewLocker returns a Locker. It sends nothing.
+func NewLocker(o LockOptions) *Locker {
+	c := crew{o.Client, o.Run, o.Job, max(o.Longest, usuallyLongest) + slack}
+	if c.run.RunID == 0 {
+		c.job = rand.Text() // two terminals are not one job
+	}
+	l := &Locker{
+		kinds: []kind{&refLock{crew: c, held: map[Key]position{}}},
+		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{},
+	}
+	if !o.NoDeployments {
+		l.kinds = append(l.kinds, &deploymentLock{crew: c, held: map[Key]bool{}})
+	}
+	return l
+}
+
+// Lock takes the lock of k. While somebody else has it, it waits until ctx ends,
+// and calls waiting, which may be nil, with each new holder. Fresh is false
+// where the job had the lock before, so that nobody can have written since.
+//
+// It returns an [*UnlockableError] where the token allows no kind of lock.
+func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (fresh bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Noted first: a lock that nobody knows of would be kept by a killed job.
+	if err := l.notes.add(k); err != nil {
+		return false, err
+	}
+	var refused []error
+	for n, kind := range l.kinds {
+		g, err := wait(ctx, kind, k, waiting)
+		if _, may := errors.AsType[*github.PermissionError](err); may && ctx.Err() == nil {
+			refused = append(refused, err)
+			continue
+		}
+		l.kinds = l.kinds[n:]
+		if err == nil {
+			l.leases[k] = g.until
+		}
+		return g.fresh, err
+	}
+	return false, &UnlockableError{refused[0], cmp.Or(at(refused, 1), errNoDeployments)}
+}
+
+// at returns an error of a list that may be shorter.
+func at(list []error, n int) error {
+	if n < len(list) {
+		return list[n]
+	}
+	return nil
+}
+
+// wait tries until the lock is ours or ctx ends. Who gives up leaves the queue.
+func wait(ctx context.Context, lock kind, k Key, waiting func(holder string)) (grant, error) {
+	told, pause := "", firstPause
+	for {
+		other, g, err := lock.try(ctx, k)
+		if errors.Is(err, github.ErrConflict) {
+			continue // somebody was faster, and what they made is what is read next
+		}
+		if err != nil || other == nil {
+			return g, err
+		}
+		if text := other.String(); text != told && waiting != nil {
+			told = text
+			waiting(text)
+		}
+		if err := retry.Sleep(ctx, pause); err != nil {
+			leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstPause)
+			defer cancel()
+			_, left := lock.release(leaving, k)
+			return grant{}, errors.Join(fmt.Errorf("%s has the lock: %w", other, err), left)
+		}
+		pause = min(pause*3/2, longestPause)
+	}
+}
+
+// Renew makes the lease of a lock that this process has longer, if it may end
+// before one more operation does. It returns an error where somebody has taken
+// the lock over, for then nothing more may be begun. It is called before each
+// operation, and sends nothing in most cases.
+func (l *Locker) Renew(ctx context.Context, k Key) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until, held := l.leases[k]
+	if !held || l.crew.lasting(until) {
+		return nil
+	}
+	for {
+		other, g, err := l.kinds[0].try(ctx, k)
+		switch {
+		case errors.Is(err, github.ErrConflict):
+			continue
+		case err != nil:
+			return fmt.Errorf("renewing the lock of app %q in workspace %q: %w", k.App, k.Workspace, err)
+		case other != nil || g.fresh:
+			delete(l.leases, k)
+			return fmt.Errorf("the lock of app %q in workspace %q was lost: the lease was over and %w", k.App, k.Workspace, errTakenOver)
+		}
+		l.leases[k] = g.until
+		return nil
+	}
+}
+
+// Release gives back every lock of this job, also those that a step before or a
+// process that was killed has taken. A second Release sends nothing.
+func (l *Locker) Release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	keys, err := l.notes.read()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, k := range keys {
+		if err := l.release(ctx, k); err != nil {
+			failed = append(failed, fmt.Errorf("releasing the lock of app %q in workspace %q: %w", k.App, k.Workspace, err))
+		}
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	clear(l.leases)
+	return l.notes.clear()
+}
+
+// release asks one kind after the other, for another process may have found
+// another one allowed. What the token may not even look at it has not taken.
+func (l *Locker) release(ctx context.Context, k Key) error {
+	for _, kind := range l.kinds {
+		had, err := kind.release(ctx, k)
+		if _, refused := errors.AsType[*github.PermissionError](err); had || err != nil && !refused {
+			return err
+		}
+	}
+	return nil
+}

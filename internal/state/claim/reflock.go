@@ -1,0 +1,132 @@
+package claim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+)
+
+// refLock locks with a ref whose commit names the holder. Taking, taking over
+// and releasing are each one move to a child of the commit that was read, never
+// forced, so of two that try at once GitHub lets one through.
+type refLock struct {
+	crew
+	held map[Key]position
+}
+
+// position is where a lock is.
+type position struct{ commit, tree string }
+
+// lockMessage is the message of a lock's commit, as JSON.
+type lockMessage struct {
+	Free bool `json:"free,omitempty"`
+	Holder
+}
+
+// emptyTree is the tree without files, which git knows in every repository.
+const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+func (l *refLock) try(ctx context.Context, k Key) (other *Holder, g grant, err error) {
+	at, now, err := l.read(ctx, k)
+	if err != nil {
+		return nil, grant{}, err
+	}
+	us := l.us()
+	ours := !now.Free && now.same(us)
+	switch {
+	case ours && l.lasting(now.Until):
+		l.held[k] = at
+		return nil, grant{until: now.Until}, nil
+	case ours, now.Free, l.gone(ctx, now.Holder):
+		at, err = l.move(ctx, k, at, lockMessage{Holder: us})
+		if err == nil {
+			l.held[k] = at
+		}
+		return nil, grant{fresh: !ours, until: us.Until}, err
+	}
+	return &now.Holder, grant{}, nil
+}
+
+func (l *refLock) release(ctx context.Context, k Key) (had bool, err error) {
+	at, known := l.held[k]
+	if !known {
+		var now lockMessage
+		if at, now, err = l.read(ctx, k); err != nil || now.Free || !now.same(l.us()) {
+			return false, err
+		}
+	}
+	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us()})
+	if errors.Is(err, github.ErrConflict) || errors.Is(err, github.ErrNotFound) {
+		err = nil // somebody has taken it over
+	}
+	if err == nil {
+		delete(l.held, k)
+	}
+	return true, err
+}
+
+// read returns where the lock is and what it says. A lock that nobody ever took
+// is nowhere, and free.
+func (l *refLock) read(ctx context.Context, k Key) (position, lockMessage, error) {
+	sha, found, err := l.client.Ref(ctx, k.ref())
+	if err != nil || !found {
+		return position{}, lockMessage{Free: true}, err
+	}
+	commit, err := l.client.Commit(ctx, sha)
+	if err != nil {
+		return position{}, lockMessage{}, err
+	}
+	var m lockMessage
+	if err := json.Unmarshal([]byte(commit.Message), &m); err != nil {
+		return position{}, lockMessage{}, fmt.Errorf("reading the lock %s: commit %s is not ours: delete that ref if nobody uses it", k.ref(), sha)
+	}
+	return position{sha, commit.Tree}, m, nil
+}
+
+// move makes a child of the commit that was read and points the ref to it.
+func (l *refLock) move(ctx context.Context, k Key, from position, m lockMessage) (position, error) {
+	if from.commit == "" {
+		return l.begin(ctx, k, m)
+	}
+	to, err := l.commit(ctx, m, from.tree, from.commit)
+	if err != nil {
+		return position{}, err
+	}
+	return position{to, from.tree}, l.client.UpdateRef(ctx, k.ref(), from.commit, to)
+}
+
+// begin makes the first commit of a lock, and its ref.
+func (l *refLock) begin(ctx context.Context, k Key, m lockMessage) (position, error) {
+	tree := emptyTree
+	sha, err := l.commit(ctx, m, tree)
+	if _, unknown := errors.AsType[*github.AnswerError](err); unknown {
+		// A server that does not know the empty tree gets one with a file.
+		if tree, err = l.explainedTree(ctx); err != nil {
+			return position{}, err
+		}
+		sha, err = l.commit(ctx, m, tree)
+	}
+	if err != nil {
+		return position{}, err
+	}
+	return position{sha, tree}, l.client.CreateRef(ctx, k.ref(), sha)
+}
+
+func (l *refLock) commit(ctx context.Context, m lockMessage, tree string, parents ...string) (sha string, err error) {
+	message, err := json.Marshal(m)
+	if err != nil {
+		return "", fmt.Errorf("writing a lock: %w", err)
+	}
+	return l.client.CreateCommit(ctx, github.Commit{Message: string(message), Tree: tree, Parents: parents, Date: m.Since})
+}
+
+func (l *refLock) explainedTree(ctx context.Context) (sha string, err error) {
+	blob, err := l.client.CreateBlob(ctx, []byte("The commit of this ref says who deploys to a workspace.\n"))
+	if err != nil {
+		return "", err
+	}
+	return l.client.CreateTree(ctx, []github.TreeEntry{{Path: "README", Blob: blob}})
+}

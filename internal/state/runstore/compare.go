@@ -1,0 +1,160 @@
+package runstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
+)
+
+// mostAsked bounds how many runs are asked for what a list did not show. Lists
+// lag by seconds, so only the newest runs can have more than they show.
+const mostAsked = 5
+
+// compare looks at the newest Deployments of k. What they tell of and v lacks
+// is looked for in their runs, and rebuilt where it is lost.
+func (s *Store) compare(ctx context.Context, k key, v *view) error {
+	err := s.compareAll(ctx, k, v)
+	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || len(v.merged) > 0) {
+		return nil // then runs like this one make no Deployments, and upload instead
+	}
+	return err
+}
+
+func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
+	page, err := s.intents.Recent(ctx, k.claim())
+	if err != nil {
+		return err
+	}
+	for _, i := range page.Intents {
+		s.told[i.Deployment] = i.ID
+	}
+	artifacts := len(v.merged) > 0
+	if err := s.askRuns(ctx, k, v, s.missing(v, page.Intents)); err != nil {
+		return err
+	}
+	artifacts = artifacts || len(v.merged) > 0
+	v.rebuilt = nil
+	for _, i := range s.missing(v, page.Intents) {
+		if err := s.rebuild(ctx, k, v, i); err != nil {
+			return err
+		}
+	}
+	v.incomplete = page.Unreadable > 0 || !artifacts && page.Full
+	if artifacts {
+		return nil
+	}
+	return s.explainLoss(k, v, page)
+}
+
+// missing returns the intents whose deployments no record is about.
+func (s *Store) missing(v *view, intents []claim.Intent) []claim.Intent {
+	deployments, records := map[string]bool{}, map[string]bool{}
+	for _, r := range state.Merge(s.journal.Records(), v.records) {
+		deployments[r.Deployment], records[r.ID] = true, true
+	}
+	var missing []claim.Intent
+	for _, i := range intents {
+		// A record that is known, or was trimmed, is never changed by what a
+		// Deployment says.
+		if !deployments[i.Deployment] && !records[i.Record] && !v.header.Trimmed.Has(i.Told()) {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// askRuns asks the newest runs of intents for what they have uploaded.
+func (s *Store) askRuns(ctx context.Context, k key, v *view, intents []claim.Intent) error {
+	asked := map[int64]bool{}
+	for _, i := range intents {
+		if i.Run == s.options.Run.RunID || asked[i.Run] || len(asked) == mostAsked {
+			continue // our own run has told everything
+		}
+		asked[i.Run] = true
+		if err := s.askRun(ctx, k, v, i); err != nil && (len(v.merged) == 0 || !unbelievable(err)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// askRun reads what the run of an intent has uploaded, if it is believed.
+func (s *Store) askRun(ctx context.Context, k key, v *view, i claim.Intent) error {
+	trusted, err := s.vouched(ctx, k, i)
+	if !trusted || err != nil {
+		return err
+	}
+	found, err := s.uploadsOf(ctx, k, i.Run)
+	if err == nil {
+		err = s.readAll(ctx, v, found)
+	}
+	if errors.Is(err, github.ErrNotFound) || errors.Is(err, github.ErrGone) {
+		return nil // the run was deleted, or its artifacts have expired
+	}
+	return err
+}
+
+// rebuild adds what a Deployment tells of a deployment to v, if its run is
+// believed.
+func (s *Store) rebuild(ctx context.Context, k key, v *view, i claim.Intent) error {
+	trusted, err := s.vouched(ctx, k, i)
+	if err != nil || !trusted {
+		return err
+	}
+	r, err := s.intents.Rebuild(ctx, i)
+	if err == nil {
+		v.rebuilt = append(v.rebuilt, r)
+	}
+	return err
+}
+
+// vouched reports whether the run that an intent names is one to believe. A run
+// that was deleted cannot be asked about; what it told of may still run, and
+// whatever is done to it is decided by its own labels.
+func (s *Store) vouched(ctx context.Context, k key, i claim.Intent) (bool, error) {
+	if i.Run == 0 || i.Run == s.options.Run.RunID {
+		return i.Run != 0, nil
+	}
+	run, err := s.run(ctx, i.Run)
+	if errors.Is(err, github.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil || !strings.EqualFold(run.HeadRepository, s.options.Run.Repository) {
+		return false, err
+	}
+	return s.trusts(ctx, k, i.Run, run.HeadBranch)
+}
+
+// explainLoss tells users that no artifact is left, unless there never was one.
+// It refuses a state of which nothing is left that can be believed.
+func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
+	switch {
+	case len(v.rebuilt) > 0 && v.explained:
+	case len(v.rebuilt) > 0:
+		v.explained = true
+		s.options.Warn(fmt.Sprintf("No state artifact of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
+			"its releases are not known.", k.app, k.workspace, len(v.rebuilt)))
+	case len(s.missing(v, page.Intents))+page.Unreadable > 0:
+		return errUnknownDeployments
+	}
+	return nil
+}
+
+// Incomplete reports whether GitHub knows of deployments of an app that no
+// record tells of. Then nobody can say what to remove. It speaks of what was
+// listed before.
+func (s *Store) Incomplete(app string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, v := range s.views {
+		if k.app == app && v.incomplete {
+			return true
+		}
+	}
+	return false
+}
