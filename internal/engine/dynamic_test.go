@@ -316,8 +316,8 @@ func TestGivenVariablesAreNotAskedFor(t *testing.T) {
 	}
 }
 
-// strict is a source whose block cannot be left out.
-func strict() component.Plugin {
+// demanding is a source whose block cannot be left out.
+func demanding() component.Plugin {
 	type config struct {
 		Address string `hcl:"address"`
 	}
@@ -326,7 +326,7 @@ func strict() component.Plugin {
 
 func TestSettingsOfASourceThatHasNoBlock(t *testing.T) {
 	t.Parallel()
-	err := newWorld(t).engine(t, dynamicFile, strict(), (&library{name: "west"}).plugin()).Validate(t.Context(), engine.Options{})
+	err := newWorld(t).engine(t, dynamicFile, demanding(), (&library{name: "west"}).plugin()).Validate(t.Context(), engine.Options{})
 	invalid, ok := errors.AsType[*engine.InvalidError](err)
 	if !ok || len(invalid.Diags) != 1 || invalid.Diags[0].Subject.Start.Line == 0 ||
 		!strings.Contains(invalid.Diags[0].Detail, `"address" is required here`) || !strings.Contains(invalid.Diags[0].Detail, `source "east" { … }`) {
