@@ -66,6 +66,8 @@ func (g grammar) explain(item item) *hcl.Diagnostic {
 			kind = "block"
 		}
 		d.Detail = fmt.Sprintf("There is no %s %q in %s. It belongs into %s.", kind, item.name, g.what, strings.Join(homes, " or "))
+	} else if names := schemaNames(&g.schema); item.block && slices.Contains(names, "use") && diag.Nearest(item.name, names) == "" {
+		d.Detail += fmt.Sprintf(" To use a plugin of that name, write use %q { … }.", item.name)
 	}
 	return d
 }

@@ -2,6 +2,7 @@ package bounded
 
 import (
 	"bytes"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -18,21 +19,51 @@ func parseParts(source []byte, name string) (_ *hcl.File, ok bool) {
 	if bytes.Contains(source, []byte("/*")) {
 		return nil, false // a comment over several lines hides what is open
 	}
+	parts := splitParts(source)
+	var parsing sync.WaitGroup
+	for i := range parts {
+		parsing.Go(func() { parts[i].parse(name) })
+	}
+	parsing.Wait()
+
 	whole := &hclsyntax.Body{Attributes: hclsyntax.Attributes{}}
-	n, at := newNesting(), hcl.InitialPos
 	var nav navigation
-	for rest := source; len(rest) > 0; {
-		part := rest[:endOfPart(rest)]
-		file, diags := parsePart(part, name, at, n)
-		if len(diags) > 0 || len(n.frames) > 1 || !add(whole, file.Body.(*hclsyntax.Body)) {
+	for _, p := range parts {
+		if !p.whole || !add(whole, p.file.Body.(*hclsyntax.Body)) {
 			return nil, false
 		}
-		at.Line += bytes.Count(part, []byte("\n"))
-		at.Byte += len(part)
-		rest = rest[len(part):]
-		nav = append(nav, partNavigation{at.Byte, file.Nav.(contexts)})
+		nav = append(nav, partNavigation{p.at.Byte + len(p.source), p.file.Nav.(contexts)})
 	}
 	return &hcl.File{Body: whole, Bytes: source, Nav: nav}, true
+}
+
+// part is a piece of a file that may be parsed by itself.
+type part struct {
+	source []byte
+	at     hcl.Pos // where it begins
+
+	file  *hcl.File
+	whole bool // it was parsed without a problem, and nothing in it is left open
+}
+
+// splitParts cuts a file into parts.
+func splitParts(source []byte) []part {
+	var parts []part
+	at := hcl.InitialPos
+	for rest := source; len(rest) > 0; {
+		piece := rest[:endOfPart(rest)]
+		parts = append(parts, part{source: piece, at: at})
+		at.Line += bytes.Count(piece, []byte("\n"))
+		at.Byte += len(piece)
+		rest = rest[len(piece):]
+	}
+	return parts
+}
+
+func (p *part) parse(name string) {
+	n := newNesting()
+	file, diags := parsePart(p.source, name, p.at, n)
+	p.file, p.whole = file, len(diags) == 0 && len(n.frames) <= 1
 }
 
 // navigation says in which block a place of a file is, from what each part
