@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -281,7 +282,7 @@ func (r *rig) appProcess(id string) int {
 	return state.PID
 }
 
-// kill ends a process as nobody can prevent.
+// kill ends processes as nobody can prevent, and waits until they have ended.
 func (r *rig) kill(pids ...int) {
 	r.t.Helper()
 	if len(pids) == 0 {
@@ -292,6 +293,7 @@ func (r *rig) kill(pids ...int) {
 			r.t.Fatalf("killing %d: %v", pid, err)
 		}
 	}
+	r.eventually("the killed processes are gone, and their ports free", func() bool { return !slices.ContainsFunc(pids, running) })
 }
 
 // running reports whether a process exists and is no zombie.
