@@ -39,11 +39,6 @@ func (l *lockFlag) String() string { return "" }
 // Type names the value in the usage.
 func (l *lockFlag) Type() string { return "time" }
 
-// hasPost reports whether a post step follows. The runner names the repository
-// of an action for those it has fetched, and these have one; an image that a
-// step names by itself (`uses: docker://…`) has none.
-func (m *machine) hasPost() bool { return m.getenv("GITHUB_ACTION_REPOSITORY") != "" }
-
 // release gives locks back, also when ctx has ended.
 func release(ctx context.Context, give func(context.Context) error) error {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)

@@ -55,7 +55,7 @@ type session struct {
 	sources  map[string]*hcl.File        // of files that are not the project's
 	results  []engine.Result             // of the verb
 	reporter *report.Reporter            // nil where GitHub is not told
-	release  func(context.Context) error // gives the locks back; nil where the post step does
+	release  func(context.Context) error // gives the locks back; nil where there are none
 	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
 }
 

@@ -98,9 +98,7 @@ func (s *session) openArtifacts(o sessionOptions, v verb) error {
 		return err
 	}
 	s.engine.Store = readable{store}
-	if !m.hasPost() {
-		s.release = store.Release
-	}
+	s.release = store.Release
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, o state.Origin) bool {
 		if o.Run == run.RunID {
