@@ -93,11 +93,22 @@ func (p *project) push(t *testing.T, watch func(logLine), vars ...string) runLog
 	t.Helper()
 	git(t, p.folder, "add", "--all")
 	git(t, p.folder, "commit", "--quiet", "--allow-empty", "--message", "change")
+	var args []string
+	for _, v := range vars {
+		args = append(args, "--var", v)
+	}
+	return p.start(t, watch, "push", args...)
+}
+
+// start runs the workflows for an event of the last commit, with further words
+// for act.
+func (p *project) start(t *testing.T, watch func(logLine), event string, words ...string) runLog {
+	t.Helper()
 	p.runs++
 	run := 100 + p.runs
-	p.github.AddRun(githubfake.Run{ID: run, HeadSHA: p.commit(t)})
+	p.github.AddRun(githubfake.Run{ID: run, HeadSHA: p.commit(t), Event: event})
 	args := []string{
-		"push", "-C", p.folder, "--json",
+		event, "-C", p.folder, "--json",
 		"-P", "ubuntu-latest=" + servers.Busybox, "--pull=false", "--no-cache-server", "--network", p.network,
 		"--action-cache-path", t.TempDir(),
 		"--local-repository", "org/deploy-action@v1=" + p.runner.action,
@@ -108,10 +119,7 @@ func (p *project) push(t *testing.T, watch func(logLine), vars ...string) runLog
 		"--env", "ACTIONS_RESULTS_URL=" + p.server.URL,
 		"--env", "ACTIONS_RUNTIME_TOKEN=" + p.github.Token(run, "deploy"),
 	}
-	for _, v := range vars {
-		args = append(args, "--var", v)
-	}
-	log := p.runner.act(t, watch, args...)
+	log := p.runner.act(t, watch, append(args, words...)...)
 	p.refuseSecrets(t, log, p.github.Token(run, "deploy"))
 	return log
 }

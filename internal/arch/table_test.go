@@ -64,6 +64,7 @@ var table = []row{
 	{"app", []string{"**"}, "it is the one place where everything is wired"},
 	{"cmd/*", []string{"app"}, "main reads signals and exits; app does the rest"},
 	{"arch", nil, "it reads files"},
+	{"workflows", nil, "it reads files and runs scripts"},
 }
 
 // testsMay lists what tests may import beside what their package may.
