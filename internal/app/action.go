@@ -213,6 +213,7 @@ type jsonResult struct {
 	App        string         `json:"app"`
 	Workspace  string         `json:"workspace"`
 	Outcome    engine.Outcome `json:"outcome"`
+	Outdated   string         `json:"outdated,omitempty"`
 	URL        string         `json:"url,omitempty"`
 	Image      string         `json:"image,omitempty"`
 	Digest     string         `json:"digest,omitempty"`
@@ -224,7 +225,7 @@ type jsonResult struct {
 
 func resultJSON(r engine.Result) jsonResult {
 	j := jsonResult{
-		App: r.App, Workspace: r.Workspace, Outcome: r.Outcome, URL: r.URL, Image: r.Image,
+		App: r.App, Workspace: r.Workspace, Outcome: r.Outcome, Outdated: r.Outdated, URL: r.URL, Image: r.Image,
 		Digest: r.Digest, Deployment: r.Deployment, Sequence: r.Sequence,
 	}
 	if len(r.Plan.Changes) > 0 {

@@ -126,7 +126,7 @@ func (c *comment) ended(results []engine.Result, cancelled bool) {
 		row := c.row(r.App, preview.Ready)
 		row.URL = r.URL
 		switch {
-		case r.Outcome == engine.Skipped:
+		case r.Outcome == engine.Skipped, r.Outcome == engine.Outdated: // the Deployments say how things are
 			delete(c.now, r.App)
 			continue
 		case cancelled:

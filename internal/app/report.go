@@ -73,6 +73,11 @@ func (s *session) settle(ctx context.Context, well bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
+	for _, r := range s.results {
+		if r.Outcome == engine.Outdated && r.Failure == nil {
+			s.reporter.Outdated(s.project.Name(), r.App, r.Workspace, r.Outdated)
+		}
+	}
 	if err := s.reporter.Settle(ctx, well); err != nil {
 		s.machine.runner.Warning(fmt.Sprintf("Statuses may still say pending: %v", err))
 	}

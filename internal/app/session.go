@@ -17,6 +17,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/report"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/ui"
@@ -55,6 +56,7 @@ type session struct {
 	sources  map[string]*hcl.File        // of files that are not the project's
 	results  []engine.Result             // of the verb
 	reporter *report.Reporter            // nil where GitHub is not told
+	api      *github.Client              // of the repository; nil before it is needed
 	release  func(context.Context) error // gives the locks back; nil where there are none
 	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
 }
@@ -96,6 +98,9 @@ func (s *session) begin(ctx context.Context, o sessionOptions, v verb) error {
 		s.ui.Diagnostics(asWarnings(s.problems))
 	default:
 		err = s.everyProblem(ctx, err)
+	}
+	if err == nil && v.changes {
+		err = s.refAllowed(s.engine.Workspace)
 	}
 	if err == nil && !v.stateless {
 		err = s.openState(o, v)
@@ -163,10 +168,10 @@ func (s *session) equip(o sessionOptions, v verb) error {
 		Project: s.project, Scope: scope, Workspace: workspace,
 		Plugins: byName(s.machine.plugins()), UI: s.ui, Secrets: s.secrets,
 		Host: s.host, CheckHost: s.checkHost, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
-		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand,
+		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand, Ancestry: s.ancestry,
 	}
 	if v.changes {
-		s.engine.Origin = s.machine.origin(o.reason)
+		s.engine.Origin = s.origin(o.reason)
 	}
 	s.embed()
 	return nil

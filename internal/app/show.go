@@ -25,7 +25,7 @@ func (s *session) conclude(results []engine.Result, asJSON bool) error {
 	}
 	for _, r := range results {
 		switch {
-		case r.Failure != nil:
+		case r.Failure != nil, r.Outcome == engine.Outdated: // which was told where it was found
 		case r.URL != "":
 			s.ui.Print("%s: %s", title(r, results), r.URL)
 		case r.Outcome == engine.Unchanged && r.Plan.Changes == nil:

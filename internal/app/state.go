@@ -92,11 +92,12 @@ func (s *session) openArtifacts(o sessionOptions, v verb) error {
 	store, err := m.artifacts(runstore.Options{
 		Client: client, Service: service, Secrets: s.secrets, Run: run, Path: file,
 		Project: s.project.Name(), Apps: s.project.Apps(), Workspace: s.engine.Workspace,
-		Refs: refs, Longest: s.timeout, NoLock: o.unlocked, NoIntents: !intents, Warn: s.warnOfState,
+		Refs: refs, RefsOf: s.refNames, Longest: s.timeout, NoLock: o.unlocked, NoIntents: !intents, Warn: s.warnOfState,
 	})
 	if err != nil {
 		return err
 	}
+	s.api = client
 	s.engine.Store = readable{store}
 	s.release = store.Release
 	s.uploaded = store.Uploaded

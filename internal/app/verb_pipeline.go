@@ -105,7 +105,8 @@ func (s *session) scopeIn(workspace string, labels map[string]string) (config.Sc
 	inputs.Workspace, inputs.Labels = workspace, map[string]string{}
 	maps.Copy(inputs.Labels, labels)
 	maps.Copy(inputs.Labels, s.inputs.Labels)
-	return s.project.Scope(inputs)
+	scope, diags := s.project.Scope(inputs)
+	return scope, append(diags, s.forbidden(workspace)...)
 }
 
 // checkCommand reports that there is no Docker engine for a command, and gets

@@ -144,6 +144,7 @@ func (p *pullRequest) deploy(ctx context.Context) error {
 	if ctx.Err() != nil {
 		err = errors.Join(err, flush(ctx, p.engine.Store)) // little time is left, and the state goes first
 	}
+	p.results = results
 	p.settle(ctx, err == nil)
 	if _, wrong := errors.AsType[*engine.InvalidError](err); wrong {
 		p.comment.failed(apps, nothingTouched)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -56,30 +55,6 @@ func notInEffect(blocks hcl.Blocks) hcl.Diagnostics {
 		Detail:   fmt.Sprintf("This version checks the %s block and does not act on it. Do not rely on it.", blocks[0].Type),
 		Subject:  &blocks[0].DefRange,
 	}}
-}
-
-// readRefs checks the workspace blocks at the root.
-func (p *Project) readRefs(blocks hcl.Blocks) hcl.Diagnostics {
-	diags := notInEffect(blocks)
-	first := map[string]hcl.Range{}
-	for _, block := range blocks {
-		name, where := block.Labels[0], block.LabelRanges[0]
-		diags = append(diags, badWorkspace(name, where)...)
-		if earlier, found := first[name]; found {
-			diags = append(diags, twice("workspace block", name, where, earlier))
-		}
-		first[name] = block.DefRange
-		content, more := refsGrammar.read(block.Body)
-		diags = append(diags, more...)
-		refs, more := texts(content.Attributes["refs"], p.earlyContext(), nil)
-		diags = append(diags, more...)
-		for _, ref := range refs {
-			if _, err := path.Match(ref, ""); err != nil {
-				diags = append(diags, badPattern(ref, content.Attributes["refs"]))
-			}
-		}
-	}
-	return diags
 }
 
 // readPlugins checks the declarations of plugins.

@@ -84,7 +84,7 @@ var (
 		argument("max", "How many previews there may be at a time; 10 by default."),
 	)
 	refsGrammar = newGrammar("a workspace block",
-		required("refs", "Patterns of the branches and tags that may deploy to the workspace."),
+		required("refs", "Patterns of the branches and tags that may deploy to the workspace; one that begins with `refs/` is of whole refs."),
 	)
 	pluginGrammar = newGrammar("a plugin block",
 		block("type", "What the plugin is: `mapper`, `build`, `registry`, `deploy`, `release`, each true or false."),

@@ -68,6 +68,7 @@ type Project struct {
 	variables []*variable
 	settings  *settings // nil when absent
 	sources   map[string]*hcl.Block
+	refs      map[string]Refs // by workspace
 	apps      []*app
 	pipelines []*pipeline // those that steps embed, too
 }

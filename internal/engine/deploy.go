@@ -14,13 +14,16 @@ import (
 // deploy runs the platform. Where that fails and the block says so, what served
 // before is put back.
 func (r *run) deploy(ctx context.Context) error {
+	if err := r.upToDate(ctx, stageDeploy); err != nil {
+		return err
+	}
 	if !r.options.NoRelease {
 		if err := r.checkShares(ctx, r.pipeline, r.scope); err != nil {
 			return err
 		}
 	}
 	err := r.deployFrom(ctx, nil)
-	if err != nil && r.app.Deploy.Conduct.Rollback {
+	if err != nil && r.app.Deploy.Conduct.Rollback && !isOutdated(err) {
 		return r.undo(ctx, err)
 	}
 	return err
@@ -42,6 +45,9 @@ func (r *run) deployFrom(ctx context.Context, from *component.Target[component.D
 	err := r.perform(ctx, op, func(ctx context.Context, op *operation) (err error) {
 		if invalid != nil {
 			return op.locate(invalid)
+		}
+		if err = op.stillUpToDate(ctx); err != nil {
+			return err
 		}
 		if left, err = r.leftovers(ctx, op.record.Deployment); err != nil {
 			return err

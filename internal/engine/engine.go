@@ -47,8 +47,8 @@ type Reporter interface {
 	Report(ctx context.Context, r state.Record) error
 }
 
-// Engine runs operations on the apps of one project. All fields but Reporter
-// and Embedded are required.
+// Engine runs operations on the apps of one project. All fields but Reporter,
+// Ancestry and Embedded are required.
 type Engine struct {
 	Project  *config.Project
 	Scope    config.Scope
@@ -88,6 +88,10 @@ type Engine struct {
 	// Ended reports whether the run that made a record is over, so that what
 	// it left unfinished may be healed.
 	Ended func(ctx context.Context, origin state.Origin) bool
+
+	// Ancestry says how a commit stands to another one. Its error is why that is
+	// not known. Nil where there is no history.
+	Ancestry func(ctx context.Context, commit, to string) (Ancestry, error)
 
 	// Embedded stores images where an app has no registry block. Nil where
 	// there is no such place, as in a runner.

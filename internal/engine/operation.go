@@ -33,6 +33,8 @@ type run struct {
 
 	knowsHistory bool // it was read, and may be empty
 
+	lookout *lookout // for newer runs; nil where the verb goes over them
+
 	atOnce    bool // a release is not done in steps: users wait for it
 	moved     bool // the release may have moved traffic
 	givenBack bool // it did, and gave all of it back
@@ -53,6 +55,7 @@ type operation struct {
 	record state.Record
 
 	deadline *deadline // of the plugin's work; nil for none
+	delayed  bool      // a hook has run before it
 }
 
 // step is an operation, or one of the layers around it.
@@ -121,8 +124,11 @@ func recorded(next step) step {
 		}
 		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
+		outdated := isOutdated(err) // which is no failure, and told at the end
 		err = errors.Join(err, op.save(saving))
-		op.run.report(saving, op.record)
+		if !outdated {
+			op.run.report(saving, op.record)
+		}
 		op.run.result.Records = append(op.run.result.Records, op.record)
 		return err
 	}
@@ -163,6 +169,7 @@ func (op *operation) hooks(ctx context.Context, when string) error {
 			continue
 		}
 		err := op.hook(ctx, h)
+		op.delayed = true
 		if err != nil && h.Fatal {
 			return diag.Locate(err, nil, h.Range)
 		}

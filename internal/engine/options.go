@@ -93,7 +93,7 @@ func (e *Engine) one(ctx context.Context, p *pipeline, o Options, work func(cont
 		}
 		return work(ctx, r)
 	})
-	if err != nil {
+	if err = r.stepAside(err); err != nil {
 		r.result.Failure = r.failure(ctx, err)
 		e.showFailure(r.result.Failure)
 	}

@@ -179,8 +179,8 @@ func (c *course) add(r Result) {
 	sum := &c.results[i]
 	sum.Records = append(sum.Records, r.Records...)
 	sum.Notes = append(sum.Notes, r.Notes...)
-	if r.Outcome == Changed {
-		sum.Outcome = Changed
+	if r.Outcome == Outdated || r.Outcome == Changed && sum.Outcome != Outdated {
+		sum.Outcome, sum.Outdated = r.Outcome, r.Outdated
 	}
 	if sum.Failure == nil {
 		sum.Failure = r.Failure

@@ -16,8 +16,11 @@ import (
 // what served before is put back.
 func (r *run) release(ctx context.Context) error {
 	r.moved, r.givenBack = false, false
-	err := r.releaseTarget(ctx)
-	if err == nil || r.givenBack || r.undoing || !conduct(r.app.Release).Rollback {
+	err := r.upToDate(ctx, stageRelease)
+	if err == nil {
+		err = r.releaseTarget(ctx)
+	}
+	if err == nil || isOutdated(err) || r.givenBack || r.undoing || !conduct(r.app.Release).Rollback {
 		return err
 	}
 	return r.undo(ctx, err)
@@ -35,6 +38,9 @@ func (r *run) releaseTarget(ctx context.Context) error {
 	}
 	op.deadline = r.deadline(conduct(r.app.Release))
 	return r.perform(ctx, op, func(ctx context.Context, op *operation) error {
+		if err := op.stillUpToDate(ctx); err != nil {
+			return err
+		}
 		r.result.Outcome = Changed
 		if r.releaser == nil {
 			op.record.URL = deploymentURL(r.target.Deployment)

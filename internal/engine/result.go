@@ -18,6 +18,7 @@ type Outcome string
 const (
 	Changed   Outcome = "changed"
 	Unchanged Outcome = "unchanged"
+	Outdated  Outcome = "outdated" // a newer run was faster
 	Skipped   Outcome = "skipped"
 )
 
@@ -26,6 +27,7 @@ type Result struct {
 	App        string
 	Workspace  string
 	Outcome    Outcome
+	Outdated   string // which run was faster; "" where none was
 	URL        string // where users reach the app; "" when nowhere
 	Image      string // with digest; "" when there is none
 	Digest     string

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/config"
 )
@@ -14,11 +15,20 @@ type stage struct {
 
 // up is the pipeline. To read it is to read what the action does.
 var up = []stage{
+	refuseOutdated(stageDeploy),
 	{stageBuild, (*run).build},
 	{stagePush, (*run).push},
 	{stageDeploy, (*run).deploy},
 	{stageRelease, (*run).release},
-	{"prune", (*run).pruneAfter},
+	{stagePrune, (*run).pruneAfter},
+}
+
+// stagePrune is the last stage, of which there is no record.
+const stagePrune = "prune"
+
+// only returns the named stages of the pipeline.
+func only(names ...string) []stage {
+	return slices.DeleteFunc(slices.Clone(up), func(s stage) bool { return !slices.Contains(names, s.name) })
 }
 
 // Up builds, pushes, deploys and releases the chosen apps, and prunes unless
@@ -31,19 +41,19 @@ func (e *Engine) Up(ctx context.Context, o Options) ([]Result, error) {
 func (e *Engine) Build(ctx context.Context, o Options) ([]Result, error) {
 	o.DespiteHold = true // what runs stays as it is
 	if o.NoPush {
-		return e.through(ctx, o, up[:1])
+		return e.through(ctx, o, only(stageBuild))
 	}
-	return e.through(ctx, o, up[:2])
+	return e.through(ctx, o, only(stageBuild, stagePush))
 }
 
 // Deploy deploys the newest pushed artifact of the workspace, or the one that
 // o names, and releases unless told not to.
 func (e *Engine) Deploy(ctx context.Context, o Options) ([]Result, error) {
-	stages := []stage{{"artifact", (*run).chooseArtifact}, up[2]}
-	if !o.NoRelease {
-		stages = append(stages, up[3:]...)
+	stages := []stage{refuseOutdated(stageDeploy), {"artifact", (*run).chooseArtifact}}
+	if o.NoRelease {
+		return e.through(ctx, o, append(stages, only(stageDeploy)...))
 	}
-	return e.through(ctx, o, stages)
+	return e.through(ctx, o, append(stages, only(stageDeploy, stageRelease, stagePrune)...))
 }
 
 // Release releases the newest deployment of the workspace, or the one that o
@@ -54,7 +64,7 @@ func (e *Engine) Release(ctx context.Context, o Options) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	stages := append([]stage{{"deployment", (*run).chooseDeployment}}, up[3:]...)
+	stages := append([]stage{refuseOutdated(stageRelease), {"deployment", (*run).chooseDeployment}}, only(stageRelease, stagePrune)...)
 	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error { return r.pass(ctx, stages) })
 }
 

@@ -45,6 +45,9 @@ type Options struct {
 	// runs are believed besides those of the default branch and of our own ref.
 	Refs []string
 
+	// RefsOf returns further patterns, for one workspace. Nil for none.
+	RefsOf func(workspace string) []string
+
 	Longest   time.Duration     // that one operation may take; 0 for an hour
 	NoLock    bool              // Lock excludes goroutines of this process only
 	NoIntents bool              // no Deployment is made: the record itself is uploaded first
@@ -143,7 +146,7 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 	var trimmed state.Ranges
 	for _, k := range s.keys(q, copies[0]) {
 		v := s.view(k)
-		if !v.complete {
+		if !v.complete || s.options.NoLock { // others may have released meanwhile
 			if err := s.refresh(ctx, k, v); err != nil {
 				return nil, err
 			}

@@ -3,6 +3,7 @@ package runstore
 import (
 	"context"
 	"path"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 )
@@ -36,7 +37,11 @@ func (s *Store) believes(ctx context.Context, k key, branch string) (bool, error
 	case k.claim().Preview() != "" && branch == run.HeadRef:
 		return true, nil
 	}
-	for _, pattern := range s.options.Refs {
+	patterns := s.options.Refs
+	if s.options.RefsOf != nil {
+		patterns = slices.Concat(patterns, s.options.RefsOf(k.workspace))
+	}
+	for _, pattern := range patterns {
 		// A pattern that is none was refused by whoever read it.
 		if matched, _ := path.Match(pattern, branch); matched {
 			return true, nil
