@@ -45,7 +45,7 @@ var inputVariables = map[string]string{
 var secretInputs = []string{"github-token", "registry-auth", "github-app-private-key", "tfc-token", "kubeconfig"}
 
 // secretVariables are masked as well, where no input says the same.
-var secretVariables = []string{"GITHUB_TOKEN", "REGISTRY_AUTH", "TFE_TOKEN", "VAULT_TOKEN"}
+var secretVariables = []string{"GITHUB_TOKEN", "GH_TOKEN", "REGISTRY_AUTH", "TFE_TOKEN", "VAULT_TOKEN"}
 
 // actionArgs turns the action's inputs into the words of a command line.
 func (m *machine) actionArgs() []string {

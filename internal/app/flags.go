@@ -21,7 +21,7 @@ func global(root *cobra.Command, f *flags) {
 	p.StringArrayVar(&f.session.varFiles, "var-file", nil, "read variables from a `file` (repeatable)")
 	p.StringArrayVar(&f.session.labels, "label", nil, "add a label: `key=value` (repeatable)")
 	p.StringVarP(&f.session.dir, "dir", "C", "", "the `folder` of waypoint.hcl")
-	p.StringVar(&f.session.state, "state", "auto", "where records are kept: auto, artifact, dir or dir=`folder`")
+	p.StringVar(&f.session.state, "state", "auto", "where records are kept: auto, artifact, git, dir or dir=`folder`")
 	p.Var(&lockFlag{&f.LockWait, &f.session.unlocked}, "lock", "how long to wait for the lock of an app, or off (default 15m)")
 	p.StringVar(&f.session.reason, "reason", "", "why, for the record")
 	p.BoolVar(&f.session.plain, "plain", false, "no colour, no animation")

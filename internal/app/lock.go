@@ -11,6 +11,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/engine"
 	"github.com/deploy-action/deploy-action/internal/state/claim"
+	"github.com/deploy-action/deploy-action/internal/state/runstore"
 )
 
 // lockFlag is the flag --lock: how long to wait for a lock, or off.
@@ -54,10 +55,22 @@ func (r readable) Lock(ctx context.Context, project, app, workspace string, wait
 			"%v. Add `deployments: write` or, better, `contents: write` to the permissions block of the job. "+
 				"Where nothing else can deploy at the same time, set the input `lock` to off. Nothing was changed.", err))
 	}
+	if refused, ok := errors.AsType[*runstore.UnwritableError](err); ok {
+		return unlock, invalid(fmt.Sprintf("No permission to keep the state of app %q in workspace %q", app, workspace), fmt.Sprintf(
+			"%v. Records are kept on a git ref of the repository. %s Nothing was changed.", refused.Err, r.grant("contents: write")))
+	}
 	if problem := tokenProblem(err); problem != nil {
 		err = &engine.InvalidError{Diags: diag.Locate(problem, nil, hcl.Range{})}
 	}
 	return unlock, err
+}
+
+// grant says how the token gets a permission.
+func (r readable) grant(permission string) string {
+	if r.terminal {
+		return fmt.Sprintf("Set GITHUB_TOKEN or GH_TOKEN to a token that has `%s` for this repository.", permission)
+	}
+	return fmt.Sprintf("Add `%s` to the permissions block of the job.", permission)
 }
 
 // warnOfState tells what the store wants users to know.

@@ -19,7 +19,8 @@ func (m *machine) post(ctx context.Context) error {
 	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
-	if m.getenv("ACTIONS_RESULTS_URL") == "" {
+	onGit := m.leftOnGit()
+	if m.getenv("ACTIONS_RESULTS_URL") == "" && !onGit {
 		return nil
 	}
 	transport, err := m.client()
@@ -31,14 +32,25 @@ func (m *machine) post(ctx context.Context) error {
 		return err
 	}
 	defer m.signOut(ctx)
-	run := m.runner.Context()
-	store, err := m.artifacts(runstore.Options{Client: client, Service: service, Secrets: known, Run: run})
+	options := runstore.Options{Client: client, Service: service, Secrets: known, Run: m.runner.Context()}
+	if service != nil {
+		err = m.finish(ctx, options)
+	}
+	if options.Git = true; onGit {
+		err = errors.Join(err, m.finish(ctx, options))
+	}
+	return err
+}
+
+// finish makes durable what is left in one journal, and then tells of it.
+func (m *machine) finish(ctx context.Context, o runstore.Options) error {
+	store, err := m.openStore(o)
 	if err != nil {
 		return err
 	}
 	left := store.Pending()
 	err = errors.Join(flush(ctx, store), release(ctx, store.Release))
-	if told := m.tellTheRest(ctx, client, store, left, known); told != nil {
+	if told := m.tellTheRest(ctx, o.Client, store, left, o.Secrets); told != nil {
 		m.runner.Warning(fmt.Sprintf("Commits and Deployments may show what is not so any more: %v", told))
 	}
 	return errors.Join(err, store.Close())

@@ -143,7 +143,7 @@ func (s *session) destroyPreviews(ctx context.Context, client *github.Client, f 
 	o := f.session
 	o.workspace = preview.Workspace(c.number)
 	if err = inner.equip(o, previewWork); err == nil {
-		err = inner.openState(o, previewWork)
+		err = inner.openState(ctx, o, previewWork)
 	}
 	if err == nil {
 		results, err = inner.takeAway(ctx, client, f, c)

@@ -103,7 +103,7 @@ func (s *session) begin(ctx context.Context, o sessionOptions, v verb) error {
 		err = s.refAllowed(s.engine.Workspace)
 	}
 	if err == nil && !v.stateless {
-		err = s.openState(o, v)
+		err = s.openState(ctx, o, v)
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func runPipelineVerb(ctx context.Context, s *session, f *flags, words []string) 
 	if words[0] == "list" {
 		return s.listPipelines(f.session.json)
 	}
-	if err := s.openState(f.session, verb{use: "pipeline", changes: true}); err != nil {
+	if err := s.openState(ctx, f.session, verb{use: "pipeline", changes: true}); err != nil {
 		return err
 	}
 	results, err := s.engine.RunPipeline(ctx, words[1], f.Options)

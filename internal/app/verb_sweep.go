@@ -27,8 +27,8 @@ type sweeper struct {
 	errs    []error
 }
 
-// sweep destroys the previews that are over. What goes wrong with one does not
-// stop the others.
+// sweep destroys the previews that are over, and renews the state of apps at
+// rest. What goes wrong with one does not stop the others.
 func sweep(ctx context.Context, s *session, f *flags, _ []string) error {
 	client, err := s.repository()
 	if err != nil {
@@ -53,6 +53,7 @@ func sweep(ctx context.Context, s *session, f *flags, _ []string) error {
 			break
 		}
 	}
+	w.renewStates(ctx)
 	return w.conclude()
 }
 

@@ -24,6 +24,7 @@ type Artifact struct {
 	Digest  string // sha256:… of the zip file
 	Expired bool   // its content is gone
 	Created time.Time
+	Expires time.Time // zero where GitHub does not tell
 
 	Run            int64
 	HeadBranch     string // of the run; the name of a tag where one was pushed
@@ -38,12 +39,16 @@ func (a Artifact) Foreign() bool {
 	return a.Repository == 0 || a.Repository != a.HeadRepository
 }
 
-// Artifacts yields the repository's artifacts of exactly that name, newest
-// first, page by page: who stops early saves requests. It yields an error at
-// most once, as the last thing.
+// Artifacts yields the repository's artifacts of exactly that name, or of all
+// names for "", newest first, page by page: who stops early saves requests. It
+// yields an error at most once, as the last thing.
 func (c *Client) Artifacts(ctx context.Context, name string) iter.Seq2[Artifact, error] {
+	var only *string
+	if name != "" {
+		only = &name
+	}
 	return c.artifacts(ctx, func(page github.ListOptions) (*github.ArtifactList, *github.Response, error) {
-		return c.rest.Actions.ListArtifacts(ctx, c.owner, c.name, &github.ListArtifactsOptions{Name: &name, ListOptions: page})
+		return c.rest.Actions.ListArtifacts(ctx, c.owner, c.name, &github.ListArtifactsOptions{Name: only, ListOptions: page})
 	})
 }
 
@@ -70,7 +75,7 @@ func (c *Client) artifacts(ctx context.Context, list func(github.ListOptions) (*
 func artifactOf(a *github.Artifact) Artifact {
 	run := a.GetWorkflowRun()
 	return Artifact{
-		ID: a.GetID(), Name: a.GetName(), Digest: a.GetDigest(), Expired: a.GetExpired(), Created: a.GetCreatedAt().Time,
+		ID: a.GetID(), Name: a.GetName(), Digest: a.GetDigest(), Expired: a.GetExpired(), Created: a.GetCreatedAt().Time, Expires: a.GetExpiresAt().Time,
 		Run: run.GetID(), HeadBranch: run.GetHeadBranch(), HeadSHA: run.GetHeadSHA(),
 		Repository: run.GetRepositoryID(), HeadRepository: run.GetHeadRepositoryID(),
 	}

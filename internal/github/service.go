@@ -35,6 +35,7 @@ type ServiceOptions struct {
 	Token      secret.Text  // ACTIONS_RUNTIME_TOKEN
 	HTTP       *http.Client // required
 	Secrets    *secret.Set  // signatures of URLs are added to it
+	Days       int          // how long uploads are kept; 0 for as long as the repository says
 }
 
 // Service is the artifact service of the run that this job belongs to, in its
@@ -44,6 +45,7 @@ type Service struct {
 	token    secret.Text
 	http     *http.Client
 	secrets  *secret.Set
+	days     int
 	run, job string // as the service calls them
 }
 
@@ -61,7 +63,7 @@ func NewService(o ServiceOptions) (*Service, error) {
 		return nil, err
 	}
 	// The service is at the root of its host, whatever path the URL has.
-	return &Service{origin: u.Scheme + "://" + u.Host, token: o.Token, http: o.HTTP, secrets: o.Secrets, run: run, job: job}, nil
+	return &Service{origin: u.Scheme + "://" + u.Host, token: o.Token, http: o.HTTP, secrets: o.Secrets, days: o.Days, run: run, job: job}, nil
 }
 
 // backendIDs reads the service's own names of run and job from the token's

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/retry"
 	"github.com/deploy-action/deploy-action/internal/secret"
@@ -34,7 +35,8 @@ type (
 	}
 	createRequest struct {
 		named
-		Version int `json:"version"`
+		Version int       `json:"version"`
+		Expires time.Time `json:"expires_at,omitzero"`
 	}
 	createAnswer struct {
 		OK  bool   `json:"ok"`
@@ -70,8 +72,12 @@ func (s *Service) Upload(ctx context.Context, name, file string, content []byte)
 		return 0, err
 	}
 	us := named{ids{s.run, s.job}, name}
+	request := createRequest{named: us, Version: protocolVersion}
+	if s.days > 0 {
+		request.Expires = time.Now().UTC().AddDate(0, 0, s.days)
+	}
 	var created createAnswer
-	if err := s.call(ctx, "CreateArtifact", createRequest{us, protocolVersion}, &created); err != nil {
+	if err := s.call(ctx, "CreateArtifact", request, &created); err != nil {
 		return 0, err
 	}
 	if !created.OK {

@@ -193,6 +193,16 @@ func (l *Locker) Renew(ctx context.Context, k Key) error {
 	}
 }
 
+// Exclusive reports whether this process has the lock of k on a ref, which no
+// other can have at the same time. One by Deployments is best effort.
+func (l *Locker) Exclusive(k Key) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, held := l.leases[k]
+	_, byRef := l.kinds[0].(*refLock)
+	return held && byRef
+}
+
 // Release gives back every lock of this job, also those that a step before or a
 // process that was killed has taken. A second Release sends nothing.
 func (l *Locker) Release(ctx context.Context) error {

@@ -57,7 +57,7 @@ var _ state.Store = (*Store)(nil)
 // Where a file in dir cannot be used the error names it, says what to do, and
 // wraps what [state.Decode] returned; no file was changed then.
 func Open(dir string, secrets *secret.Set) (*Store, error) {
-	if err := prepare(dir); err != nil {
+	if err := Prepare(dir); err != nil {
 		return nil, fmt.Errorf("preparing state folder: %w", err)
 	}
 	older := &snapshot{path: filepath.Join(dir, "state.jsonl.gz")}
@@ -71,8 +71,9 @@ func Open(dir string, secrets *secret.Set) (*Store, error) {
 	return &Store{dir: dir, journal: journal, older: older}, nil
 }
 
-// prepare makes the folder, and keeps it out of the repository around it.
-func prepare(dir string) error {
+// Prepare makes the folder of a store, and keeps it out of the repository around
+// it.
+func Prepare(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

@@ -22,16 +22,13 @@ type Store struct {
 
 	mu      sync.Mutex
 	records []state.Record // newest first
-	locks   map[lockKey]chan struct{}
+	locks   state.Locks
 }
 
 var _ state.Store = (*Store)(nil)
 
-// lockKey is what one writer holds at a time.
-type lockKey struct{ project, app, workspace string }
-
 // New returns an empty Store.
-func New() *Store { return &Store{locks: map[lockKey]chan struct{}{}} }
+func New() *Store { return &Store{} }
 
 // Put implements [state.Store].
 func (s *Store) Put(_ context.Context, r state.Record) error {
@@ -82,37 +79,7 @@ func (s *Store) List(_ context.Context, q state.Query) iter.Seq2[state.Record, e
 
 // Lock implements [state.Store]. Every holder is this process.
 func (s *Store) Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	held := s.lock(lockKey{project, app, workspace})
-	select {
-	case held <- struct{}{}:
-	default:
-		if waiting != nil {
-			waiting("another run in this process")
-		}
-		select {
-		case held <- struct{}{}:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for app %q in workspace %q: %w", app, workspace, context.Cause(ctx))
-		}
-	}
-	var once sync.Once
-	return func(context.Context) error {
-		once.Do(func() { <-held })
-		return nil
-	}, nil
-}
-
-// lock returns the channel that is full while key is held.
-func (s *Store) lock(key lockKey) chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.locks[key] == nil {
-		s.locks[key] = make(chan struct{}, 1)
-	}
-	return s.locks[key]
+	return s.locks.Take(ctx, project, app, workspace, waiting)
 }
 
 // Flush implements [state.Store].

@@ -4,22 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
-// mostAsked bounds how many runs are asked for what a list did not show. Lists
-// lag by seconds, so only the newest runs can have more than they show.
-const mostAsked = 5
-
 // compare looks at the newest Deployments of k. What they tell of and v lacks
 // is looked for in their runs, and rebuilt where it is lost.
 func (s *Store) compare(ctx context.Context, k key, v *view) error {
 	err := s.compareAll(ctx, k, v)
-	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || len(v.merged) > 0) {
+	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || v.kept) {
 		return nil // then runs like this one make no Deployments, and upload instead
 	}
 	return err
@@ -33,19 +28,17 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
 	for _, i := range page.Intents {
 		s.told[i.Deployment] = i.ID
 	}
-	artifacts := len(v.merged) > 0
-	if err := s.askRuns(ctx, k, v, s.missing(v, page.Intents)); err != nil {
+	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents)); err != nil {
 		return err
 	}
-	artifacts = artifacts || len(v.merged) > 0
 	v.rebuilt = nil
 	for _, i := range s.missing(v, page.Intents) {
 		if err := s.rebuild(ctx, k, v, i); err != nil {
 			return err
 		}
 	}
-	v.incomplete = page.Unreadable > 0 || !artifacts && page.Full
-	if artifacts {
+	v.incomplete = page.Unreadable > 0 || !v.kept && page.Full
+	if v.kept {
 		return nil
 	}
 	return s.explainLoss(k, v, page)
@@ -68,41 +61,10 @@ func (s *Store) missing(v *view, intents []claim.Intent) []claim.Intent {
 	return missing
 }
 
-// askRuns asks the newest runs of intents for what they have uploaded.
-func (s *Store) askRuns(ctx context.Context, k key, v *view, intents []claim.Intent) error {
-	asked := map[int64]bool{}
-	for _, i := range intents {
-		if i.Run == s.options.Run.RunID || asked[i.Run] || len(asked) == mostAsked {
-			continue // our own run has told everything
-		}
-		asked[i.Run] = true
-		if err := s.askRun(ctx, k, v, i); err != nil && (len(v.merged) == 0 || !unbelievable(err)) {
-			return err
-		}
-	}
-	return nil
-}
-
-// askRun reads what the run of an intent has uploaded, if it is believed.
-func (s *Store) askRun(ctx context.Context, k key, v *view, i claim.Intent) error {
-	trusted, err := s.vouched(ctx, k, i)
-	if !trusted || err != nil {
-		return err
-	}
-	found, err := s.uploadsOf(ctx, k, i.Run)
-	if err == nil {
-		err = s.readAll(ctx, v, found)
-	}
-	if errors.Is(err, github.ErrNotFound) || errors.Is(err, github.ErrGone) {
-		return nil // the run was deleted, or its artifacts have expired
-	}
-	return err
-}
-
 // rebuild adds what a Deployment tells of a deployment to v, if its run is
 // believed.
 func (s *Store) rebuild(ctx context.Context, k key, v *view, i claim.Intent) error {
-	trusted, err := s.vouched(ctx, k, i)
+	trusted, err := s.trust.vouched(ctx, k, i)
 	if err != nil || !trusted {
 		return err
 	}
@@ -113,31 +75,14 @@ func (s *Store) rebuild(ctx context.Context, k key, v *view, i claim.Intent) err
 	return err
 }
 
-// vouched reports whether the run that an intent names is one to believe. A run
-// that was deleted cannot be asked about; what it told of may still run, and
-// whatever is done to it is decided by its own labels.
-func (s *Store) vouched(ctx context.Context, k key, i claim.Intent) (bool, error) {
-	if i.Run == 0 || i.Run == s.options.Run.RunID {
-		return i.Run != 0, nil
-	}
-	run, err := s.run(ctx, i.Run)
-	if errors.Is(err, github.ErrNotFound) {
-		return true, nil
-	}
-	if err != nil || !strings.EqualFold(run.HeadRepository, s.options.Run.Repository) {
-		return false, err
-	}
-	return s.trusts(ctx, k, i.Run, run.HeadBranch)
-}
-
-// explainLoss tells users that no artifact is left, unless there never was one.
+// explainLoss tells users that no file is left, unless there never was one.
 // It refuses a state of which nothing is left that can be believed.
 func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
 	switch {
 	case len(v.rebuilt) > 0 && v.explained:
 	case len(v.rebuilt) > 0:
 		v.explained = true
-		s.options.Warn(fmt.Sprintf("No state artifact of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
+		s.options.Warn(fmt.Sprintf("No state of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
 			"its releases are not known.", k.app, k.workspace, len(v.rebuilt)))
 	case len(s.missing(v, page.Intents))+page.Unreadable > 0:
 		return errUnknownDeployments

@@ -1,12 +1,14 @@
 package runstore_test
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/deploy-action/deploy-action/internal/state/runstore"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
 
@@ -14,37 +16,52 @@ import (
 func TestRenewal(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		retention, age, uploads int
+		days, age, uploads int
+		event, ref         string
 	}{
-		"young":                        {0, 44, 0},
-		"older than half of 90 days":   {0, 46, 1},
-		"older than half of what is":   {40, 21, 1},
-		"young in a longer retention":  {400, 80, 0},
-		"younger than half of what is": {40, 19, 0},
+		"young":                         {age: 44},
+		"older than half of 90 days":    {age: 46, uploads: 1},
+		"older than half of its own":    {days: 40, age: 21, uploads: 1},
+		"younger than half of its own":  {days: 40, age: 19},
+		"a run that later ones doubt":   {age: 46, event: "pull_request"},
+		"a run of a branch":             {age: 46, ref: "topic"},
+		"a run of a branch in the list": {age: 46, ref: "release/1", uploads: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				fake := newFakeAt(t, time.Now)
-				newJob(t, fake, 1).deploy(t, "A")
+				first := newJob(t, fake, 1)
+				first.days = c.days
+				first.deploy(t, "A")
 				time.Sleep(time.Duration(c.age) * 24 * time.Hour)
 				j := newJob(t, fake, 2)
-				j.run.RetentionDays = c.retention
+				j.run.Event, j.run.RefName = c.event, cmp.Or(c.ref, "main")
+				j.change = func(o *runstore.Options) { o.Refs = []string{"release/*"} }
+				fake.AddRun(githubfake.Run{ID: 2, HeadBranch: j.run.RefName, Event: cmp.Or(c.event, "push")})
 				s := j.step(t)
 				flush(t, s) // nothing was read
 				wantList(t, s, "A")
-				flush(t, s)
+				s.Renew(t.Context())
 				flush(t, s)
 				if got := len(fake.Artifacts()) - 1; got != c.uploads {
 					t.Errorf("%d uploads after %d days, want %d", got, c.age, c.uploads)
 				}
 				if c.uploads > 0 {
 					time.Sleep(80 * 24 * time.Hour) // the first one has expired
-					wantList(t, newJob(t, fake, 3).step(t), "A")
+					wantList(t, newJobOf(t, j, 3).step(t), "A")
 				}
 			})
 		})
 	}
+}
+
+// newJobOf is a job of a later run that believes the same refs.
+func newJobOf(t *testing.T, j job, run int64) job {
+	t.Helper()
+	later := newJob(t, j.fake, run)
+	later.change = j.change
+	return later
 }
 
 // TestRenewalFails warns, and fails nothing.

@@ -9,37 +9,25 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"time"
 
-	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/retry"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
-const (
-	// mostUploads is how many artifacts one run can have for one key. A job
-	// may have 500 in all.
-	mostUploads = 500
+// mostMerged is how many IDs of merged artifacts are handed on: many times what
+// a reader looks at.
+const mostMerged = 200
 
-	// mostMerged is how many IDs of merged artifacts are handed on: many times
-	// what a reader looks at.
-	mostMerged = 200
-
-	// readingTime is how long looking for what others uploaded may hold up an
-	// upload.
-	readingTime = time.Minute
-)
-
-// Flush implements [state.Store]: it uploads what the journal holds, merged with
-// what is known and with what other runs have uploaded meanwhile, and empties
+// Flush implements [state.Store]: it writes what the journal holds, merged with
+// what is known and with what other runs have written meanwhile, and empties
 // the journal. With nothing in the journal it does nothing, so a second
 // process, as the post step is, may call it again at any time.
 //
-// Where the state of others cannot be read it uploads all the same, because
+// Where artifacts of others cannot be read it uploads all the same, because
 // readers merge what they find. After an error the journal is as it was, but
-// for a [*state.SecretError]: then everything was uploaded, without the secret.
+// for a [*state.SecretError]: then everything was written, without the secret.
 //
-// A state that was read and is older than half its retention is uploaded again,
-// whether it changed or not, so that it does not expire.
+// It ends with what [Store.Renew] does.
 func (s *Store) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,9 +43,6 @@ func (s *Store) flush(ctx context.Context) error {
 	if len(s.journal.Records()) == 0 {
 		return nil
 	}
-	if s.options.Service == nil {
-		return fmt.Errorf("uploading state: %w", github.ErrNoService)
-	}
 	var masked []error
 	err := s.journal.Drain(func(records []state.Record) error {
 		grouped := map[key][]state.Record{}
@@ -68,8 +53,8 @@ func (s *Store) flush(ctx context.Context) error {
 		}
 		var failed []error
 		for _, k := range slices.SortedFunc(maps.Keys(grouped), compareKeys) {
-			if err := s.upload(ctx, k, grouped[k]); err != nil {
-				failed = append(failed, fmt.Errorf("uploading the state of app %q in workspace %q: %w", k.app, k.workspace, err))
+			if err := s.keep(ctx, k, grouped[k]); err != nil {
+				failed = append(failed, fmt.Errorf("app %q in workspace %q: %w", k.app, k.workspace, err))
 			}
 		}
 		return errors.Join(failed...)
@@ -77,58 +62,37 @@ func (s *Store) flush(ctx context.Context) error {
 	return errors.Join(append(masked, err)...)
 }
 
-// upload makes an artifact of records and of all that is known besides.
-func (s *Store) upload(ctx context.Context, k key, records []state.Record) error {
+// keep writes records with all that is known besides, and again where somebody
+// else has written at the same time.
+func (s *Store) keep(ctx context.Context, k key, records []state.Record) error {
 	v := s.view(k)
-	limit := readingTime
-	if end, ok := ctx.Deadline(); ok {
-		limit = min(limit, time.Until(end)/2) // leave time to write
-	}
-	reading, cancel := context.WithTimeout(ctx, limit)
-	// An error costs nothing: see Flush.
-	_ = s.readUploads(reading, k, v)
-	cancel()
-
-	all := v.header.Trimmed.Merge(records, v.records)
-	if reflect.DeepEqual(all, v.records) {
-		return nil // uploaded before, by a process that died before it could say so
-	}
-	return s.write(ctx, k, v, v.header.Trimmed.Merge(all, v.rebuilt))
+	return retry.Do(ctx, func(ctx context.Context) error {
+		if err := s.place.reread(ctx, k, v); err != nil {
+			return err
+		}
+		all := v.header.Trimmed.Merge(records, v.records)
+		if reflect.DeepEqual(all, v.records) {
+			return nil // written before, by a process that died before it could say so
+		}
+		return s.write(ctx, k, v, v.header.Trimmed.Merge(all, v.rebuilt))
+	})
 }
 
-// write makes an artifact of all that is kept for good.
+// write makes a file of all that is kept for good.
 func (s *Store) write(ctx context.Context, k key, v *view, all []state.Record) error {
 	all, trimmed := state.Trim(all, state.Retention)
-	v.header.Trimmed = v.header.Trimmed.Union(trimmed)
-	var content bytes.Buffer
 	header := v.header
+	header.Trimmed = header.Trimmed.Union(trimmed)
 	header.Path, header.Merged = cmp.Or(s.options.Path, header.Path), v.newestMerged()
+	var content bytes.Buffer
 	if err := state.Encode(&content, header, all); err != nil {
 		return err
 	}
-	id, err := s.uploadNamed(ctx, k, v, content.Bytes())
-	if err != nil {
+	if err := s.place.write(ctx, k, v, content.Bytes()); err != nil {
 		return err
 	}
-	v.records, v.uploaded, v.rebuilt, v.newest = all, id, nil, time.Now()
-	v.merged[id] = true
+	v.records, v.rebuilt, v.kept, v.header.Trimmed = all, nil, true, header.Trimmed
 	return nil
-}
-
-// uploadNamed takes the first name that the run does not have yet. Another job
-// of the run may take it at the same time, and another attempt has before.
-func (s *Store) uploadNamed(ctx context.Context, k key, v *view, content []byte) (int64, error) {
-	for number := 1; number <= mostUploads; number++ {
-		name := k.name(number)
-		if v.taken[name] {
-			continue
-		}
-		id, err := s.options.Service.Upload(ctx, name, file, content)
-		if !errors.Is(err, github.ErrNameTaken) {
-			return id, err
-		}
-	}
-	return 0, fmt.Errorf("the run has %d artifacts for it already", mostUploads)
 }
 
 // newestMerged returns the IDs for the header, newest first.

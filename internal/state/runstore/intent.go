@@ -46,10 +46,11 @@ func (s *Store) Put(ctx context.Context, r state.Record) error {
 }
 
 // tell makes a Deployment for what r is about to deploy, unless there is one.
-// It reports false where that is turned off or the token may not.
+// It reports false where that is turned off, the token may not, or no commit is
+// known, as on a terminal.
 func (s *Store) tell(ctx context.Context, r state.Record) (told bool, err error) {
-	if s.options.NoIntents {
-		return false, nil
+	if s.options.NoIntents || s.options.Run.HeadSHA == "" {
+		return false, nil // a Deployment is of a commit that GitHub has
 	}
 	if s.told[r.Deployment] != 0 {
 		return true, nil // of an earlier attempt, whose deployment goes on

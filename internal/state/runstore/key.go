@@ -1,6 +1,7 @@
 package runstore
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,11 +10,11 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
-// file is the one file in a state artifact.
+// file is the one file in a state artifact, and in the commit of a state ref.
 const file = "state.jsonl.gz"
 
-// key names what one state artifact is about. Each has its own, so that jobs
-// for different apps never meet.
+// key names what one state file is about. Each has its own, so that jobs for
+// different apps never meet.
 type key struct {
 	project, app, workspace string
 }
@@ -35,6 +36,33 @@ func (k key) name(number int) string {
 		return base
 	}
 	return base + "." + strconv.Itoa(number)
+}
+
+// longestPart leaves room below what file systems allow, for git may keep a ref
+// as a file.
+const longestPart = 200
+
+// ref returns the git ref of k. It always has as many parts, so no ref is the
+// folder of another.
+func (k key) ref() string {
+	project := refPart(k.project)
+	if project == "lock" {
+		project = "=lock" // refs/deploy-action/lock is for locks
+	}
+	return "refs/deploy-action/" + project + "/" + refPart(k.app) + "/" + refPart(k.workspace)
+}
+
+// refPart makes one part of a ref, as escape makes one of a name. A ref may
+// hold no tilde, and no part may be empty.
+func refPart(text string) string {
+	part := strings.ReplaceAll(escape(text), "~", "=")
+	switch {
+	case part == "":
+		return "="
+	case len(part) > longestPart:
+		return fmt.Sprintf("%s=-%x", part[:100], sha256.Sum256([]byte(text)))
+	}
+	return part
 }
 
 // names reports whether an artifact of that name is about k. No part of a name

@@ -50,3 +50,31 @@ func TestNamesWithSuffix(t *testing.T) {
 		}
 	}
 }
+
+func TestRefs(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 300)
+	keys := map[key]string{
+		{"shop", "web", "production"}: "refs/deploy-action/shop/web/production",
+		{"lock", "web", "w"}:          "refs/deploy-action/=lock/web/w",
+		{"=lock", "web", "w"}:         "refs/deploy-action/=3dlock/web/w",
+		{"a/b", "..", "x.lock"}:       "refs/deploy-action/a=2fb/=2e=2e/x=2elock",
+		{"", "", ""}:                  "refs/deploy-action/=/=/=",
+		{long, "web", "w"}:            "",
+		{long + "é", "web", "w"}:      "",
+	}
+	seen := map[string]key{}
+	for k, want := range keys {
+		got := k.ref()
+		if want != "" && got != want {
+			t.Errorf("ref of %+v = %q, want %q", k, got, want)
+		}
+		if other, taken := seen[got]; taken {
+			t.Errorf("%+v and %+v have one ref", k, other)
+		}
+		seen[got] = k
+		if parts := strings.Split(got, "/"); len(parts) != 5 || parts[2] == "lock" || len(got) > 300 {
+			t.Errorf("ref of %+v = %q, want five short parts, none of them the folder of locks", k, got)
+		}
+	}
+}

@@ -1,11 +1,13 @@
-// Package runstore keeps records in workflow artifacts: one artifact for each
-// app and workspace, which every run that changes it uploads anew, and which
-// the next run finds again by its name.
+// Package runstore keeps records on GitHub: for each app in a workspace one
+// state file, which every run that changes it writes anew, and which the next
+// run finds again by its name. The file is a workflow artifact, or, where there
+// are no artifacts, on a git ref.
 //
-// Records go to a journal on the runner's disk first, and from there into the
-// artifact at the end of a step. Artifacts never change and there is no way to
-// replace one in a single move, so two runs may upload at the same time. That
-// costs nothing: the state is the union of what the runs uploaded.
+// Records go to a journal on local disk first, and from there into the file at
+// the end of a step. Artifacts never change and there is no way to replace one
+// in a single move, so two runs may upload at the same time. That costs
+// nothing: the state is the union of what the runs uploaded. A ref is moved only
+// from the commit that was read.
 //
 // Package claim keeps two jobs from writing at once, and tells GitHub of each
 // deployment before it is begun. By what GitHub was told the state is known to
@@ -15,6 +17,7 @@ package runstore
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -31,8 +34,11 @@ import (
 // Options says whose records a [Store] keeps, and where.
 type Options struct {
 	Client  *github.Client
-	Service *github.Service // of this run; nil where there is none: then Flush fails
+	Service *github.Service // of this run; nil where there is none: then Flush to artifacts fails
 	Journal string          // file on local disk, see [JournalPath]
+	Notes   string          // file that says to later steps of the job what it has locked; "" is one beside Journal
+	Git     bool            // records are kept on git refs, and not in artifacts
+	Runner  string          // its name, which tells jobs of one attempt apart where there is no Service
 	Secrets *secret.Set
 	Run     workflow.Context
 
@@ -48,6 +54,7 @@ type Options struct {
 	// RefsOf returns further patterns, for one workspace. Nil for none.
 	RefsOf func(workspace string) []string
 
+	Days      int               // how long this run keeps artifacts; 0 for as long as the repository says
 	Longest   time.Duration     // that one operation may take; 0 for an hour
 	NoLock    bool              // Lock excludes goroutines of this process only
 	NoIntents bool              // no Deployment is made: the record itself is uploaded first
@@ -59,33 +66,40 @@ type Options struct {
 type Store struct {
 	options Options
 	journal *state.Journal
-	locks   locks
+	locks   state.Locks
 	locker  *claim.Locker
 	intents claim.Intents
 
-	mu            sync.Mutex
-	views         map[key]*view
-	told          map[string]int64     // Deployments at GitHub, by our ID of the deployment
-	runs          map[int64]github.Run // that were asked about
-	defaultBranch string               // "" until it is asked for
-	warned        bool                 // of a short retention
+	mu      sync.Mutex // also guards place and trust
+	place   place
+	trust   *trust
+	views   map[key]*view
+	told    map[string]int64 // Deployments at GitHub, by our ID of the deployment
+	locked  map[key]bool     // what this process changes; true where nobody else can
+	warned  bool             // of a short retention
+	allowed bool             // the token was seen to write where records are kept
 }
 
 var _ state.Store = (*Store)(nil)
 
 // view is what is known about one app in one workspace, besides the journal.
 type view struct {
-	complete bool            // every place was asked and has answered
-	records  []state.Record  // merged, newest first
-	merged   map[int64]bool  // artifacts whose records are among them
+	complete bool           // all was asked for, and has come
+	records  []state.Record // merged, newest first
+	header   state.Header   // of the newest file that was read
+	kept     bool           // there is a file
+
+	// Of artifacts.
+	merged   map[int64]bool  // those whose records are among ours
 	taken    map[string]bool // names that the run is known to have
 	uploaded int64           // the artifact that this process made last, or 0
-	header   state.Header    // of the newest artifact that was read
+	newest   time.Time       // when the newest artifact that is believed was made
+	renewal  time.Time       // when half of its time is over; zero if it was made by us
 
-	newest     time.Time      // when the newest artifact that is believed was made
 	rebuilt    []state.Record // of Deployments whose records are lost
 	incomplete bool           // Deployments of ours may be missing from all of it
-	explained  bool           // users know that no artifact is left
+	explained  bool           // users know that no file is left
+	doubtful   bool           // users know that it may not be so any more
 }
 
 // Open opens the journal, which may hold records of an earlier step of the job
@@ -98,19 +112,27 @@ func Open(o Options) (*Store, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	job := o.Run.Job
+	job := o.Run.Job + " " + o.Runner
 	if o.Service != nil {
-		job += " " + o.Service.Job()
+		job = o.Run.Job + " " + o.Service.Job()
 	}
-	return &Store{
+	s := &Store{
 		options: o, journal: journal,
 		locker: claim.NewLocker(claim.LockOptions{
-			Client: o.Client, Run: o.Run, Job: job, Notes: o.Journal + ".locks", Longest: o.Longest, NoDeployments: o.NoIntents,
+			Client: o.Client, Run: o.Run, Job: job, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
+			// Whoever may not lock by a ref may not keep records on one.
+			NoDeployments: o.NoIntents || o.Git,
 		}),
 		intents: claim.Intents{Client: o.Client, Run: o.Run},
-		views:   map[key]*view{}, told: map[string]int64{}, runs: map[int64]github.Run{},
-		defaultBranch: o.Run.DefaultBranch,
-	}, nil
+		trust:   &trust{client: o.Client, run: o.Run, refs: o.Refs, refsOf: o.RefsOf, runs: map[int64]github.Run{}, defaultBranch: o.Run.DefaultBranch},
+		views:   map[key]*view{}, told: map[string]int64{}, locked: map[key]bool{},
+	}
+	if o.Git {
+		s.place = &refs{client: o.Client, run: o.Run.RunURL(), at: map[key]string{}}
+	} else {
+		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust}
+	}
+	return s, nil
 }
 
 // Close closes the journal. It does not flush.
@@ -122,7 +144,10 @@ func (s *Store) Pending() []state.Record { return s.journal.Records() }
 
 // List implements [state.Store]. The first query about an app in a workspace
 // asks GitHub; where that fails, or what it finds must not be believed, it
-// yields an [*UnreadableError] and no record.
+// yields an [*UnreadableError] and no record. Later ones are answered from
+// memory while nobody else can write. Where this process changes what others
+// may change as well, because the lock is none or best effort, each one asks
+// again; if GitHub does not answer then, users are warned and memory has to do.
 func (s *Store) List(ctx context.Context, q state.Query) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {
 		records, err := s.read(ctx, q)
@@ -146,15 +171,33 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 	var trimmed state.Ranges
 	for _, k := range s.keys(q, copies[0]) {
 		v := s.view(k)
-		if !v.complete || s.options.NoLock { // others may have released meanwhile
-			if err := s.refresh(ctx, k, v); err != nil {
-				return nil, err
-			}
+		if err := s.know(ctx, k, v); err != nil {
+			return nil, err
 		}
 		copies = append(copies, v.records, v.rebuilt)
 		trimmed = trimmed.Union(v.header.Trimmed)
 	}
 	return trimmed.Merge(copies...), nil
+}
+
+// know makes v hold what is kept of k, asking only where that is not certain.
+func (s *Store) know(ctx context.Context, k key, v *view) error {
+	if !v.complete {
+		return s.refresh(ctx, k, v)
+	}
+	if alone, changes := s.locked[k]; alone || !changes {
+		return nil
+	}
+	err := s.refresh(ctx, k, v)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if v.doubtful {
+		return nil
+	}
+	v.doubtful = true
+	s.options.Warn(fmt.Sprintf("Whether another run has changed app %q in workspace %q meanwhile is not known: %v.", k.app, k.workspace, err))
+	return nil
 }
 
 // keys returns what q asks about: what it names, else what the store was opened

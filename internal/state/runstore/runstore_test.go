@@ -64,6 +64,7 @@ type job struct {
 	run     workflow.Context
 	journal string
 	offline bool // without an artifact service
+	days    int  // that uploads are kept; 0 for as long as the repository says
 	token   secret.Text
 	client  http.RoundTripper // nil for the fake itself
 	change  func(*runstore.Options)
@@ -96,7 +97,7 @@ func (j job) step(t *testing.T) *runstore.Store {
 	}
 	if !j.offline {
 		token := secret.Text(j.fake.Token(j.run.RunID, "job"))
-		o.Service, err = github.NewService(github.ServiceOptions{ResultsURL: "http://github.example.test", Token: token, HTTP: client})
+		o.Service, err = github.NewService(github.ServiceOptions{ResultsURL: "http://github.example.test", Token: token, HTTP: client, Days: j.days})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,125 @@
+package runstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
+	"github.com/deploy-action/deploy-action/internal/workflow"
+)
+
+const (
+	// mostUploads is how many artifacts one run can have for one key. A job
+	// may have 500 in all.
+	mostUploads = 500
+
+	// mostAsked bounds how many runs are asked for what a list did not show.
+	// Lists lag by seconds, so only the newest runs can have more than they
+	// show.
+	mostAsked = 5
+
+	// readingTime is how long looking for what others uploaded may hold up an
+	// upload.
+	readingTime = time.Minute
+)
+
+// artifacts is the place in workflow artifacts: one for each upload of a run.
+type artifacts struct {
+	client  *github.Client
+	service *github.Service // nil where there is none: then write fails
+	run     workflow.Context
+	trust   *trust
+}
+
+var _ place = (*artifacts)(nil)
+
+// read reads what this run and earlier ones have uploaded.
+func (p *artifacts) read(ctx context.Context, k key, v *view) error {
+	if err := p.readRun(ctx, k, v); err != nil {
+		return err
+	}
+	err := p.readRepository(ctx, k, v)
+	if _, refused := errors.AsType[*github.PermissionError](err); refused && p.readByThisAttempt(v) {
+		return nil // a job before us was allowed to look, and handed on what it saw
+	}
+	return err
+}
+
+// readByThisAttempt reports whether v has a record of the present attempt. Then
+// an earlier job of it has read the state, for without that it makes no record.
+func (p *artifacts) readByThisAttempt(v *view) bool {
+	return p.run.RunID != 0 && slices.ContainsFunc(v.records, func(r state.Record) bool {
+		return r.Origin.Run == p.run.RunID && r.Origin.Attempt == p.run.Attempt
+	})
+}
+
+// reread returns no error: readers merge whatever was uploaded.
+func (p *artifacts) reread(ctx context.Context, k key, v *view) error {
+	limit := readingTime
+	if end, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(end)/2) // leave time to write
+	}
+	reading, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	_ = p.read(reading, k, v) // what it found until an error is merged
+	return nil
+}
+
+// search asks the newest runs of intents for what they have uploaded.
+func (p *artifacts) search(ctx context.Context, k key, v *view, missing []claim.Intent) error {
+	asked := map[int64]bool{}
+	for _, i := range missing {
+		if i.Run == p.run.RunID || asked[i.Run] || len(asked) == mostAsked {
+			continue // our own run has told everything
+		}
+		asked[i.Run] = true
+		if err := p.askRun(ctx, k, v, i); err != nil && (len(v.merged) == 0 || !unbelievable(err)) {
+			return err
+		}
+	}
+	return nil
+}
+
+// askRun reads what the run of an intent has uploaded, if it is believed.
+func (p *artifacts) askRun(ctx context.Context, k key, v *view, i claim.Intent) error {
+	trusted, err := p.trust.vouched(ctx, k, i)
+	if !trusted || err != nil {
+		return err
+	}
+	found, err := p.uploadsOf(ctx, k, i.Run)
+	if err == nil {
+		err = p.readAll(ctx, v, found)
+	}
+	if errors.Is(err, github.ErrNotFound) || errors.Is(err, github.ErrGone) {
+		return nil // the run was deleted, or its artifacts have expired
+	}
+	return err
+}
+
+// write takes the first name that the run does not have yet. Another job of the
+// run may take it at the same time, and another attempt has before.
+func (p *artifacts) write(ctx context.Context, k key, v *view, content []byte) error {
+	if p.service == nil {
+		return github.ErrNoService
+	}
+	for number := 1; number <= mostUploads; number++ {
+		name := k.name(number)
+		if v.taken[name] {
+			continue
+		}
+		id, err := p.service.Upload(ctx, name, file, content)
+		if errors.Is(err, github.ErrNameTaken) {
+			continue
+		}
+		if err == nil {
+			v.uploaded, v.merged[id], v.renewal = id, true, time.Time{}
+		}
+		return err
+	}
+	return fmt.Errorf("the run has %d artifacts for it already", mostUploads)
+}
