@@ -64,4 +64,26 @@ build_server() {
 	exec 9>&-
 }
 
+# install_npm NAME PACKAGE installs a package of npm, in the version that
+# testdata/servers/NAME/package.json names, as build_server does.
+install_npm() {
+	local name=$1 package=$2 here=testdata/servers/$1 version cache folder unfinished
+	have npm || install_packages nodejs npm
+	version=$(node -p "require('./$here/package.json').dependencies['$package']")
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/deploy-action/servers
+	folder=$cache/$name-$version
+	unfinished=$folder.unfinished
+	mkdir -p "$cache"
+	exec 9>"$cache/$name.lock"
+	if have flock; then flock 9; fi
+	if [[ ! -d $folder ]]; then
+		rm -rf "$unfinished"
+		mkdir "$unfinished"
+		cp "$here/package.json" "$unfinished"
+		npm install --prefix "$unfinished" --ignore-scripts --no-audit --no-fund --loglevel=error
+		mv "$unfinished" "$folder"
+	fi
+	exec 9>&-
+}
+
 have go || die "Go is missing; go.mod names the version: https://go.dev/dl/"

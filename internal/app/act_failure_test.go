@@ -170,6 +170,9 @@ func killedStep(t *testing.T, r *runner) {
 	if diff := cmp.Diff(want, p.told(t)); diff != "" {
 		t.Errorf("commit statuses (-want +got):\n%s", diff)
 	}
+	if lock := p.github.Message(p.github.Ref("refs/deploy-action/lock/shop+web+default")); !strings.Contains(lock, `"free":true`) {
+		t.Errorf("the post step left the lock as %s", lock)
+	}
 
 	write(t, filepath.Join(p.folder, "waypoint.hcl"), deployedBy("echo all the way"))
 	if next := p.push(t, nil); next.err != nil {

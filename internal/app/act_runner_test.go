@@ -105,8 +105,14 @@ func (p *project) push(t *testing.T, watch func(logLine), vars ...string) runLog
 func (p *project) start(t *testing.T, watch func(logLine), event string, words ...string) runLog {
 	t.Helper()
 	p.runs++
-	run := 100 + p.runs
-	p.github.AddRun(githubfake.Run{ID: run, HeadSHA: p.commit(t), Event: event})
+	return p.attempt(t, 100+p.runs, 1, watch, event, words...)
+}
+
+// attempt runs the workflows for an event of the last commit, as one attempt of
+// a run.
+func (p *project) attempt(t *testing.T, run int64, attempt int, watch func(logLine), event string, words ...string) runLog {
+	t.Helper()
+	p.github.AddRun(githubfake.Run{ID: run, HeadSHA: p.commit(t), Attempt: attempt, Event: event})
 	args := []string{
 		event, "-C", p.folder, "--json",
 		"-P", "ubuntu-latest=" + servers.Busybox, "--pull=false", "--no-cache-server", "--network", p.network,
@@ -115,6 +121,7 @@ func (p *project) start(t *testing.T, watch func(logLine), event string, words .
 		"--insecure-secrets", // else act masks what we must not write in the first place
 		"-s", "GITHUB_TOKEN=" + jobToken, "-s", "REGISTRY_PASSWORD=" + registryPassword,
 		"--env", "GITHUB_RUN_ID=" + strconv.FormatInt(run, 10),
+		"--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(attempt),
 		"--env", "GITHUB_API_URL=" + p.server.URL,
 		"--env", "ACTIONS_RESULTS_URL=" + p.server.URL,
 		"--env", "ACTIONS_RUNTIME_TOKEN=" + p.github.Token(run, "deploy"),

@@ -36,6 +36,7 @@ func TestAct(t *testing.T) {
 		"permissions":        missingPermissions,
 		"a cancelled step":   cancelledStep,
 		"a killed step":      killedStep,
+		"a week":             week,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) { run(t, r) })

@@ -41,6 +41,9 @@ func (s *session) checkHook(h config.Hook) error {
 // own, so that it ends with us. When we are killed, the command is killed too,
 // but not what it has started.
 func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, step component.Step) error {
+	if err := s.machine.fence.check(); err != nil {
+		return err
+	}
 	if len(h.Command) == 0 {
 		return &diag.Problem{Summary: "A hook without a command", Detail: "`command` is an empty list. Name a program and its arguments, or remove the hook."}
 	}

@@ -24,6 +24,9 @@ const helperVerb = "plugin-helper"
 
 // host makes what one operation of a plugin may touch.
 func (s *session) host(app *config.App, plugin component.Plugin) (component.Host, func(), error) {
+	if err := s.machine.fence.check(); err != nil {
+		return component.Host{}, nil, err
+	}
 	temp, err := os.MkdirTemp(s.tempDir, "operation-")
 	if err != nil {
 		return component.Host{}, nil, fmt.Errorf("making a temporary folder: %w", err)

@@ -40,9 +40,17 @@ func (l *lockFlag) String() string { return "" }
 // Type names the value in the usage.
 func (l *lockFlag) Type() string { return "time" }
 
+// hasPost reports whether a post step follows that has a token. The runner names
+// the repository of an action for those it has fetched, and these have one; an
+// image that a step names by itself (`uses: docker://…`) has none. Act runs post
+// steps without the defaults of inputs, so that they have no token.
+func (m *machine) hasPost() bool {
+	return m.getenv("GITHUB_ACTION_REPOSITORY") != "" && m.getenv("ACT") != "true"
+}
+
 // release gives locks back, also when ctx has ended.
-func release(ctx context.Context, give func(context.Context) error) error {
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+func (e *ending) release(ctx context.Context, give func(context.Context) error) error {
+	last, cancel := e.lasting(ctx, lastWords, briefly)
 	defer cancel()
 	return give(last)
 }

@@ -22,14 +22,55 @@ func (j *job) locked(t *testing.T) bool {
 	return !strings.Contains(j.github.Message(sha), `"free":true`)
 }
 
-// Each step gives its lock back: nothing depends on the post step.
+// withPost is what the runner tells an action that has a post step.
+const withPost = "GITHUB_ACTION_REPOSITORY=deploy-action/deploy-action"
+
+// The lock is kept for later steps of the job, and given back by the post step.
 func TestLockIsGivenBack(t *testing.T) {
 	t.Parallel()
 	j := newJob(t, nullApp)
+	j.inputs = []string{withPost}
 	for range 2 {
-		if status, log := j.run(t, "deploy-action"); status != 0 || j.locked(t) {
-			t.Errorf("after a step, which ended with %d, the lock is held\n%s", status, log)
+		if status, log := j.run(t, "deploy-action"); status != 0 || !j.locked(t) {
+			t.Fatalf("exit status %d, or main gave back what the next step needs\n%s", status, log)
 		}
+	}
+	if status, log := j.run(t, "deploy-action-post"); status != 0 || j.locked(t) {
+		t.Errorf("after the post step, which ended with %d, the lock is held\n%s", status, log)
+	}
+}
+
+// Where no post step follows, or one that has no token, main gives the lock
+// back by itself.
+func TestLockIsGivenBackByMain(t *testing.T) {
+	t.Parallel()
+	for name, environ := range map[string][]string{
+		"an image that the step names": nil,
+		"act":                          {withPost, "ACT=true"},
+	} {
+		j := newJob(t, nullApp)
+		j.inputs = environ
+		if status, log := j.run(t, "deploy-action"); status != 0 || j.locked(t) {
+			t.Errorf("%s: after the step, which ended with %d, the lock is held\n%s", name, status, log)
+		}
+	}
+}
+
+// A post step that GitHub does not let in says so, and may be run again.
+func TestPostStepWithoutToken(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, nullApp)
+	j.inputs = []string{withPost}
+	if status, log := j.run(t, "deploy-action"); status != 0 {
+		t.Fatalf("exit status %d\n%s", status, log)
+	}
+	j.inputs = []string{withPost, "INPUT_GITHUB-TOKEN="}
+	if status, log := j.run(t, "deploy-action-post"); status != 1 || !strings.Contains(log, `releasing the lock of app "web"`) || !strings.Contains(log, "does not accept the token") {
+		t.Errorf("exit status %d, want 1 and that the lock was not given back\n%s", status, log)
+	}
+	j.inputs = []string{withPost}
+	if status, log := j.run(t, "deploy-action-post"); status != 0 || j.locked(t) {
+		t.Errorf("after another post step, which ended with %d, the lock is held\n%s", status, log)
 	}
 }
 

@@ -30,6 +30,9 @@ type machine struct {
 	getenv func(string) string
 	runner *workflow.Runner
 	app    *github.App // in place of the job; nil where the job acts itself
+	fence  *fence      // that ends a verb; nil for the post step
+	ending *ending
+	told   told
 }
 
 // lookup returns a function that reads environ, the last entry winning.

@@ -13,9 +13,14 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
 )
 
-// post is the post step: it makes durable what the main step could not, and
-// ends what that reported as pending. It finds its work in the journal.
+// post is the post step: it makes durable what the main step could not, gives
+// back its locks, and ends what it reported as pending. It finds its work in the
+// journal and beside it.
 func (m *machine) post(ctx context.Context) error {
+	if err := m.putUpFence(); err != nil {
+		m.runner.Warning(err.Error())
+	}
+	m.ending = newEnding(ctx)
 	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
@@ -49,30 +54,47 @@ func (m *machine) finish(ctx context.Context, o runstore.Options) error {
 		return err
 	}
 	left := store.Pending()
-	err = errors.Join(flush(ctx, store), release(ctx, store.Release))
+	err = errors.Join(m.ending.flush(ctx, store), m.ending.release(ctx, store.Release))
 	if told := m.tellTheRest(ctx, o.Client, store, left, o.Secrets); told != nil {
 		m.runner.Warning(fmt.Sprintf("Commits and Deployments may show what is not so any more: %v", told))
 	}
 	return errors.Join(err, store.Close())
 }
 
-// tellTheRest tells what became of records that a step left in the journal,
-// and changes those Deployments that it had no time for. Short of a release,
-// what nothing followed was interrupted.
+// tellTheRest tells what became of records that a step left in the journal, and
+// what it had no time to tell, and changes those Deployments that it left.
 func (m *machine) tellTheRest(ctx context.Context, client *github.Client, store state.Store, left []state.Record, known *secret.Set) error {
-	reporter, err := m.reporter(report.Options{Client: client, Store: store, Secrets: known, Late: true})
-	if err != nil {
-		return err
+	untold, err := m.takeUntold()
+	errs := []error{err}
+	changes, err := m.takeChanges()
+	errs = append(errs, err)
+	records := map[bool][]state.Record{}
+	for _, u := range untold {
+		records[u.Well] = append(records[u.Well], u.Record)
 	}
+	slices.Reverse(left) // the newest is the first
+	records[false] = append(records[false], left...)
+	for _, well := range []bool{true, false} {
+		reporter, err := m.reporter(report.Options{Client: client, Store: store, Secrets: known, Late: true})
+		if err != nil {
+			return err
+		}
+		errs = append(errs, tell(ctx, reporter, records[well], well))
+		errs = append(errs, reporter.Finish(ctx, append(changes, reporter.Left()...)))
+		changes = nil
+	}
+	return errors.Join(errs...)
+}
+
+// tell tells of records of a step that ended well, or did not. Short of a
+// release, what nothing followed was interrupted.
+func tell(ctx context.Context, reporter *report.Reporter, records []state.Record, well bool) error {
 	var errs []error
-	for _, r := range slices.Backward(left) { // the newest is the first
+	for _, r := range records {
 		if r.Status == state.Running {
 			r.Status = state.Interrupted
 		}
 		errs = append(errs, reporter.Report(ctx, r))
 	}
-	errs = append(errs, reporter.Settle(ctx, false))
-	changes, err := m.takeChanges()
-	changes = append(changes, reporter.Left()...)
-	return errors.Join(append(errs, err, reporter.Finish(ctx, changes))...)
+	return errors.Join(append(errs, reporter.Settle(ctx, well))...)
 }

@@ -61,7 +61,7 @@ func (s *session) reportTo(client *github.Client) error {
 	if err != nil {
 		return err
 	}
-	s.engine.Reporter = explained{reporter, s.ui}
+	s.engine.Reporter = guardedReporter{explained{reporter, s.ui}, s.machine}
 	s.reporter = reporter
 	return nil
 }
@@ -71,15 +71,20 @@ func (s *session) settle(ctx context.Context, well bool) {
 	if s.reporter == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
+	ctx, cancel := s.machine.ending.lasting(ctx, settleTime, 0)
 	defer cancel()
 	for _, r := range s.results {
 		if r.Outcome == engine.Outdated && r.Failure == nil {
 			s.reporter.Outdated(s.project.Name(), r.App, r.Workspace, r.Outdated)
 		}
 	}
-	if err := s.reporter.Settle(ctx, well); err != nil {
+	err := s.reporter.Settle(ctx, well)
+	if err != nil {
 		s.machine.runner.Warning(fmt.Sprintf("Statuses may still say pending: %v", err))
+	}
+	// What GitHub has refused it would refuse again.
+	if err := s.machine.leaveUntold(well, !errors.Is(err, context.DeadlineExceeded), s.secrets); err != nil {
+		s.machine.runner.Warning(fmt.Sprintf("Statuses that say pending stay so: %v", err))
 	}
 	if err := s.machine.leaveChanges(s.reporter.Left()); err != nil {
 		s.machine.runner.Warning(fmt.Sprintf("The list of Deployments may show an earlier one as active: %v", err))

@@ -68,6 +68,8 @@ var (
 
 // run opens a session, runs the verb in it, and closes it.
 func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int {
+	ctx, leave := m.guard(ctx)
+	defer leave()
 	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)
@@ -78,7 +80,10 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 		err = s.begin(ctx, f.session, v)
 	}
 	if err == nil {
-		err = v.run(ctx, s, f, args)
+		err = m.await(ctx, func() error { return v.run(ctx, s, f, args) })
+	}
+	if errors.Is(err, errGivenUp) {
+		return s.giveUp(ctx, v)
 	}
 	err = s.close(ctx, v, err)
 	s.summarize(v.name(), err)
@@ -168,7 +173,7 @@ func (s *session) equip(o sessionOptions, v verb) error {
 		Project: s.project, Scope: scope, Workspace: workspace,
 		Plugins: byName(s.machine.plugins()), UI: s.ui, Secrets: s.secrets,
 		Host: s.host, CheckHost: s.checkHost, CheckHook: s.checkHook, Hook: s.runHook, Now: time.Now,
-		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand, Ancestry: s.ancestry,
+		ScopeIn: s.scopeIn, CheckCommand: s.checkCommand, Command: s.runCommand, Ancestry: s.ancestry, Fence: s.machine.fence.check,
 	}
 	if v.changes {
 		s.engine.Origin = s.origin(o.reason)

@@ -80,11 +80,13 @@ func (s *session) openFolder(folder string, v verb) error {
 	return nil
 }
 
-// readable is a store whose refusals are problems that say what to do.
+// readable is a store whose refusals are problems that say what to do, and that
+// nothing more is written to once the fence stands.
 type readable struct {
 	*runstore.Store
 	git      bool // records are kept on refs
 	terminal bool
+	fence    *fence
 }
 
 // List implements [state.Store].
@@ -113,20 +115,15 @@ func (r readable) problem(refused *runstore.UnreadableError) *diag.Problem {
 	return problem
 }
 
-// lastWords is how long the program goes on after it was cancelled.
+// lastWords is how long saving the state, or giving back a lock, may take when
+// the program was cancelled.
 const lastWords = 5 * time.Second
 
 // close makes durable what the run recorded, ends what is reported, and removes
 // what the run made on disk. It returns err, how the verb ended, joined with
 // what goes wrong here.
 func (s *session) close(ctx context.Context, v verb, err error) error {
-	if s.engine != nil && s.engine.Store != nil {
-		err = errors.Join(err, s.keep(ctx, v))
-	}
-	if s.release != nil {
-		err = errors.Join(err, release(ctx, s.release))
-	}
-	s.settle(ctx, err == nil)
+	err = errors.Join(err, s.save(ctx, v, err == nil))
 	if s.engine != nil {
 		s.closeSources(ctx)
 	}
@@ -137,11 +134,28 @@ func (s *session) close(ctx context.Context, v verb, err error) error {
 	return err
 }
 
+// save makes durable what the run recorded, gives back its locks, and ends what
+// is reported. Where the fence stands that is the post step's.
+func (s *session) save(ctx context.Context, v verb, well bool) error {
+	if s.machine.fence.stands() {
+		return errFenced
+	}
+	var err error
+	if s.engine != nil && s.engine.Store != nil {
+		err = s.keep(ctx, v)
+	}
+	if s.release != nil {
+		err = errors.Join(err, s.machine.ending.release(ctx, s.release))
+	}
+	s.settle(ctx, well && err == nil)
+	return err
+}
+
 // keep makes records outlive the machine. A verb that changes nothing renews at
 // most what would expire.
 func (s *session) keep(ctx context.Context, v verb) error {
 	if v.changes {
-		return errors.Join(flush(ctx, s.engine.Store), s.setArtifactOutput())
+		return errors.Join(s.machine.ending.flush(ctx, s.engine.Store), s.setArtifactOutput())
 	}
 	if store, ok := s.engine.Store.(readable); ok {
 		store.Renew(ctx)
@@ -149,12 +163,22 @@ func (s *session) keep(ctx context.Context, v verb) error {
 	return nil
 }
 
+// giveUp saves the state of a run whose verb did not come back, and returns the
+// exit status. What the verb has opened is not closed: it may be using it.
+func (s *session) giveUp(ctx context.Context, v verb) int {
+	s.machine.runner.Warning("The run was cancelled, and what it was doing did not end. The next run looks at what became of it.")
+	if err := s.save(ctx, v, false); err != nil {
+		s.machine.runner.Warning(fmt.Sprintf("Ending early: %v", err))
+	}
+	return exitCancelled
+}
+
 // flush makes records outlive the machine. If ctx ends meanwhile it tries once
 // more, on time of its own.
-func flush(ctx context.Context, store state.Store) error {
+func (e *ending) flush(ctx context.Context, store state.Store) error {
 	err := store.Flush(ctx)
 	if err != nil && ctx.Err() != nil {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		last, cancel := e.lasting(ctx, lastWords, reserved)
 		defer cancel()
 		err = store.Flush(last)
 	}

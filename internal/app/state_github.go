@@ -46,8 +46,10 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 	if err != nil {
 		return err
 	}
-	s.engine.Store = readable{Store: store, git: git, terminal: !m.runner.Active()}
-	s.release = store.Release
+	s.engine.Store = readable{Store: store, git: git, terminal: !m.runner.Active(), fence: m.fence}
+	if !m.hasPost() {
+		s.release = store.Release
+	}
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, r state.Origin) bool {
 		switch r.Run {

@@ -129,6 +129,9 @@ func (s *session) checkCommand(ctx context.Context, app *config.App, c config.Ex
 // runCommand runs the command of a step in its image. Of the environment it
 // sees what the file sets for this program, and nothing else.
 func (s *session) runCommand(ctx context.Context, app *config.App, c config.ExecStep, step component.Step) error {
+	if err := s.machine.fence.check(); err != nil {
+		return err
+	}
 	docker, done, err := s.containers(ctx, app)
 	if err != nil {
 		return err

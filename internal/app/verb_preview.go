@@ -142,7 +142,7 @@ func (p *pullRequest) deploy(ctx context.Context) error {
 		return p.destroyHere(ctx, apps)
 	}
 	if ctx.Err() != nil {
-		err = errors.Join(err, flush(ctx, p.engine.Store)) // little time is left, and the state goes first
+		err = errors.Join(err, p.machine.ending.flush(ctx, p.engine.Store)) // little time is left, and the state goes first
 	}
 	p.results = results
 	p.settle(ctx, err == nil)

@@ -83,6 +83,9 @@ func (r *run) former(op *operation) (component.Target[component.Deployment], boo
 func (c *canary) run(ctx context.Context) (released component.Release, _ error) {
 	r := c.op.run
 	for _, share := range c.shares {
+		if err := r.fenced(); err != nil {
+			return released, err
+		}
 		given, err := c.releaser.Release(ctx, component.ReleaseRequest[component.Deployment]{Target: r.target, Percent: share})
 		if share < 100 && errors.Is(err, errors.ErrUnsupported) {
 			return nil, &InvalidError{r.weightless()}
@@ -170,6 +173,9 @@ func (c *canary) giveBack(ctx context.Context, released component.Release, cause
 	if !r.moved {
 		return nil, cause
 	}
+	if err := r.fenced(); err != nil {
+		return released, errors.Join(cause, err)
+	}
 	if ctx.Err() != nil {
 		saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()
@@ -193,6 +199,14 @@ func (c *canary) giveBack(ctx context.Context, released component.Release, cause
 	r.tell().Serving = "again " + r.servedBy(serves)
 	r.tell().Left = fmt.Sprintf("deployment %d (%s), without traffic", r.target.Sequence, r.target.ID)
 	return nil, cause
+}
+
+// fenced returns an error where this run may change nothing more.
+func (r *run) fenced() error {
+	if r.Fence == nil {
+		return nil
+	}
+	return r.Fence()
 }
 
 // checkShares reports a release in steps that the releaser cannot do, as far as

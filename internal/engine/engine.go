@@ -48,7 +48,7 @@ type Reporter interface {
 }
 
 // Engine runs operations on the apps of one project. All fields but Reporter,
-// Ancestry and Embedded are required.
+// Ancestry, Fence and Embedded are required.
 type Engine struct {
 	Project  *config.Project
 	Scope    config.Scope
@@ -92,6 +92,10 @@ type Engine struct {
 	// Ancestry says how a commit stands to another one. Its error is why that is
 	// not known. Nil where there is no history.
 	Ancestry func(ctx context.Context, commit, to string) (Ancestry, error)
+
+	// Fence returns an error once somebody else has taken over what this run
+	// does, so that it may change nothing more. Nil where nobody can.
+	Fence func() error
 
 	// Embedded stores images where an app has no registry block. Nil where
 	// there is no such place, as in a runner.

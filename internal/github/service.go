@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -132,10 +133,7 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	case err != nil:
 		return 0, err
 	case response.StatusCode == http.StatusOK:
-		if err := json.Unmarshal(content, answer); err != nil {
-			return -1, fmt.Errorf("reading the answer: %w", err)
-		}
-		return -1, nil
+		return -1, decodeTwirp(content, answer)
 	case response.StatusCode == http.StatusConflict:
 		return -1, ErrNameTaken
 	}
@@ -147,6 +145,46 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 		return -1, err // a full quota does not empty while we wait
 	}
 	return retryAfter(response.Header), err
+}
+
+// decodeTwirp reads an answer. A field has one of two names there, artifact_id or
+// artifactId: both are JSON of Protocol Buffers, and servers differ.
+func decodeTwirp(content []byte, answer any) error {
+	var fields any
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	err := decoder.Decode(&fields)
+	if err == nil {
+		content, err = json.Marshal(withProtoNames(fields))
+	}
+	if err == nil {
+		err = json.Unmarshal(content, answer)
+	}
+	if err != nil {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	return nil
+}
+
+// upper is what stands for an underscore and a letter in names such as
+// artifactId.
+var upper = regexp.MustCompile("[A-Z]")
+
+// withProtoNames returns a JSON value whose fields are named as artifact_id.
+func withProtoNames(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		renamed := make(map[string]any, len(value))
+		for name, field := range value {
+			renamed[upper.ReplaceAllStringFunc(name, func(c string) string { return "_" + strings.ToLower(c) })] = withProtoNames(field)
+		}
+		return renamed
+	case []any:
+		for i := range value {
+			value[i] = withProtoNames(value[i])
+		}
+	}
+	return value
 }
 
 // Job returns what the service calls the job that this step belongs to. All

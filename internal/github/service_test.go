@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,6 +71,50 @@ func TestUploadListDownload(t *testing.T) {
 	if _, err := service.Download(t.Context(), list[0], "file"); !errors.Is(err, github.ErrDigest) {
 		t.Errorf("Download() of a changed artifact: %v, want ErrDigest", err)
 	}
+}
+
+// Servers may name the fields of their answers in the other way that JSON of
+// Protocol Buffers allows, as act's does.
+func TestFieldsInCamelCase(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	service, err := github.NewService(github.ServiceOptions{
+		ResultsURL: "https://results.example.test", Token: secret.Text(fake.Token(7, "deploy")), Secrets: &secret.Set{},
+		HTTP: &http.Client{Transport: camelCase{fake}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := service.Upload(t.Context(), "state", "file", []byte("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := service.List(t.Context())
+	if err != nil || len(list) != 1 || list[0].ID != id || id == 0 {
+		t.Fatalf("the list is %v (%v), want artifact %d", list, err, id)
+	}
+	if got, err := service.Download(t.Context(), list[0], "file"); err != nil || string(got) != "content" {
+		t.Errorf("Download() = %q, %v", got, err)
+	}
+}
+
+// camelCase renames the fields of the answers of the artifact service.
+type camelCase struct{ next http.RoundTripper }
+
+func (c camelCase) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := c.next.RoundTrip(r)
+	if err != nil || !strings.HasPrefix(r.URL.Path, "/twirp/") {
+		return response, err
+	}
+	content, err := io.ReadAll(response.Body)
+	renamed := content
+	for again := regexp.MustCompile(`_([A-Za-z])([a-z_]*":)`); again.Match(renamed); {
+		renamed = again.ReplaceAllFunc(renamed, func(part []byte) []byte {
+			return append(bytes.ToUpper(part[1:2]), part[2:]...)
+		})
+	}
+	response.Body = io.NopCloser(bytes.NewReader(renamed))
+	return response, err
 }
 
 func TestNameTaken(t *testing.T) {

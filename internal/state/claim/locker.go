@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -226,11 +227,13 @@ func (l *Locker) Release(ctx context.Context) error {
 }
 
 // release asks one kind after the other, for another process may have found
-// another one allowed. What the token may not even look at it has not taken.
+// another one allowed. What the token may not even look at it has not taken; a
+// token that GitHub does not know says nothing of the one before.
 func (l *Locker) release(ctx context.Context, k Key) error {
 	for _, kind := range l.kinds {
 		had, err := kind.release(ctx, k)
-		if _, refused := errors.AsType[*github.PermissionError](err); had || err != nil && !refused {
+		refusal, refused := errors.AsType[*github.PermissionError](err)
+		if had || err != nil && (!refused || refusal.Status == http.StatusUnauthorized) {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 type trust struct {
 	client        *github.Client
 	run           workflow.Context
-	refs          []string             // as [Options].Refs
+	refs          []string // as [Options].Refs
 	refsOf        func(workspace string) []string
 	runs          map[int64]github.Run // that were asked about
 	defaultBranch string               // "" until it is asked for

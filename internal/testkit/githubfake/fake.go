@@ -12,6 +12,7 @@ package githubfake
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type Options struct {
 	Dir           string           // where the store survives a restart; "" for memory only
 	Now           func() time.Time // nil is the clock of the machine
 	Requests      int              // that all tokens have together in an hour; 0 is 1,000
+	Seed          string           // that tokens and signatures are made from; "" makes new ones
 	Lag           time.Duration    // until lists of artifacts show what was made or deleted
 }
 
@@ -78,7 +80,7 @@ func New(o Options) (*Fake, error) {
 		return nil, err
 	}
 	if len(f.data.Key) == 0 {
-		f.data.Key = []byte(rand.Text())
+		f.data.Key = []byte(cmp.Or(o.Seed, rand.Text()))
 	}
 	if _, err := describe(); err != nil {
 		return nil, err

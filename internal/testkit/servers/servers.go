@@ -1,5 +1,5 @@
-// Package servers starts real servers for tests, [Docker], [Registry] and
-// [Vault], and finds [Act].
+// Package servers starts real servers for tests, [Docker], [Registry], [Azurite]
+// and [Vault], and finds [Act] and [ArtifactClient].
 //
 // It installs nothing: testdata/servers/NAME/install.sh does that. A server
 // that cannot be had skips the test with the reason on a developer's machine,
