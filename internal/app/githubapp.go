@@ -16,6 +16,9 @@ const signOutTime = 2 * time.Second
 // githubApp returns the GitHub App that acts in place of the job; nil where no
 // input names one. The caller signs it out.
 func (m *machine) githubApp(client *http.Client, known *secret.Set) (*github.App, error) {
+	if m.app != nil {
+		return m.app, nil // of whom each has a token, which only the last one would revoke
+	}
 	id, key := m.runner.Input("github-app-id"), secret.Text(m.runner.Input("github-app-private-key"))
 	switch {
 	case id == "" && key == "":

@@ -136,6 +136,17 @@ begins with the oldest that is left.`,
 older copy changes nothing.`,
 		`  deploy-action state import state.gz --yes`,
 	},
+	"doctor": {
+		`Doctor looks at everything that a deploy needs and changes nothing: the permissions of the token, the claims of the
+job's OIDC token and the roles that trust it, the sign-in to sources of values, registries and platforms, the state, the
+lock, the runner, its clock and its way to the network. Each row of its table is ok, a warning, a problem that would
+stop a deploy, or not checked, and below stands what mends it. The checks run side by side, and one that has no answer
+within 10 seconds says so. Of permissions to write it learns by requests that cannot be carried out, since they name a
+commit that does not exist. The exit status is 0, or 2 where something would stop a deploy. With --json standard
+output is one object: {"ok": …, "rows": [{"check", "state", "finding", "remedy"}], "permissions": …}.`,
+		`  deploy-action doctor
+  deploy-action doctor --workspace production --json`,
+	},
 	"validate": {
 		`Validate checks the file and everything in it that can be checked without running anything. With --json standard
 output is one object, whatever is wrong: {"valid": …, "diagnostics": [{"severity", "summary", "detail", "file",

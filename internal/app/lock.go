@@ -61,7 +61,7 @@ func (r readable) Lock(ctx context.Context, project, app, workspace string, wait
 	if _, refused := errors.AsType[*claim.UnlockableError](err); refused {
 		return unlock, invalid(fmt.Sprintf("No permission to lock app %q in workspace %q", app, workspace), fmt.Sprintf(
 			"%v. Add `deployments: write` or, better, `contents: write` to the permissions block of the job. "+
-				"Where nothing else can deploy at the same time, set the input `lock` to off. Nothing was changed.", err))
+				"Where nothing else can deploy at the same time, set the input `lock` to off. Nothing was changed. All permissions that a job can need:\n\n%s", err, permissionBlock()))
 	}
 	if refused, ok := errors.AsType[*runstore.UnwritableError](err); ok {
 		return unlock, invalid(fmt.Sprintf("No permission to keep the state of app %q in workspace %q", app, workspace), fmt.Sprintf(

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +20,7 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/net/http/httpproxy"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
@@ -121,6 +124,7 @@ func (m *machine) client() (*http.Client, error) {
 		return m.HTTP, nil
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.Proxy = m.proxy()
 	if bundle := m.runner.Input("ca-bundle"); bundle != "" { // Go itself reads SSL_CERT_FILE, when it needs it
 		pem, err := os.ReadFile(m.fromDir([]string{bundle})[0])
 		if err != nil {
@@ -136,6 +140,16 @@ func (m *machine) client() (*http.Client, error) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
 	}
 	return &http.Client{Transport: transport}, nil
+}
+
+// proxy returns what chooses the proxy of a request, by the variables of this
+// invocation and not of the process.
+func (m *machine) proxy() func(*http.Request) (*url.URL, error) {
+	either := func(name string) string { return cmp.Or(m.getenv(name), m.getenv(strings.ToLower(name))) }
+	choose := (&httpproxy.Config{
+		HTTPProxy: either("HTTP_PROXY"), HTTPSProxy: either("HTTPS_PROXY"), NoProxy: either("NO_PROXY"),
+	}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
 }
 
 // fromDir makes paths of the command line absolute.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,13 +17,21 @@ import (
 	"github.com/deploy-action/deploy-action/internal/ui"
 )
 
-// permissions are what the token of a job needs. GitHub does not tell which of
-// them a token has: what is asked before a platform is touched shows it.
-var permissions = []struct {
+// permission is one line of the permissions of a job.
+type permission struct {
 	scope, level string
 	purpose      string
 	without      string // how to do without it on purpose; or ""
-}{
+}
+
+func (p permission) line() string { return p.scope + ": " + p.level }
+
+// identityPermission is for jobs that sign in somewhere.
+var identityPermission = permission{"id-token", "write", "sign in to clouds and to Vault as this job", ""}
+
+// permissions are what the token of a job needs. GitHub does not tell which of
+// them a token has: what is asked before a platform is touched shows it.
+var permissions = []permission{
 	{"actions", "read", "find the state that earlier runs left", ""},
 	{"contents", "write", "keep two runs from deploying the same app at once", "To do without it, set the inputs `lock: off` and `deployments: false`."},
 	{"deployments", "write", "note what is about to be made, and show what serves", "To do without it, set the inputs `lock: off` and `deployments: false`."},
@@ -56,7 +65,7 @@ func tokenProblem(err error) *diag.Problem {
 	scope, _, _ := strings.Cut(refusal.Permission, ":")
 	for _, p := range permissions {
 		if p.scope == scope {
-			line, purpose, without = p.scope+": "+p.level, p.purpose, p.without
+			line, purpose, without = p.line(), p.purpose, p.without
 		}
 	}
 	paragraphs := []string{
@@ -70,13 +79,13 @@ func tokenProblem(err error) *diag.Problem {
 	}
 }
 
-// permissionBlock is what a workflow says to allow everything. Its indentation
+// permissionBlock is what a workflow says to allow everything, and more. Its indentation
 // makes a page show it as code.
-func permissionBlock() string {
+func permissionBlock(more ...permission) string {
 	var b strings.Builder
 	b.WriteString("    permissions:")
-	for _, p := range permissions {
-		fmt.Fprintf(&b, "\n      %-22s# %s", p.scope+": "+p.level, p.purpose)
+	for _, p := range slices.Concat(permissions, more) {
+		fmt.Fprintf(&b, "\n      %-22s# %s", p.line(), p.purpose)
 	}
 	return b.String()
 }

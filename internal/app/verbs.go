@@ -143,6 +143,11 @@ var verbs = []verb{
 		run:   importRecords,
 	},
 	{
+		// Without a file, that is what it says.
+		use: "doctor", short: "Check permissions, sign-ins and the runner, and change nothing", fileless: true,
+		run: examine,
+	},
+	{
 		use: "validate", short: "Check waypoint.hcl", stateless: true,
 		run: validate, ended: reportValidity,
 	},

@@ -34,6 +34,7 @@ var table = []row{
 	{"config/funcs", []string{"config/bounded", "secret", "diag"}, "functions know no project"},
 	{"config/bounded", nil, "it bounds any HCL and knows no block"},
 	{"config", []string{"component", "config/bounded", "config/funcs", "diag", "secret"}, "parsing has no effects"},
+	{"doctor", []string{"secret"}, "it runs checks and makes none"},
 	{"starter", nil, "it reads a repository and proposes files, and knows no project"},
 	{
 		"engine",
@@ -43,7 +44,7 @@ var table = []row{
 	{"ui", []string{"workflow", "component", "diag", "secret", "state"}, "it shows and does not act"},
 	{
 		"report",
-		[]string{"state", "github", "workflow", "component", "artifact", "secret", "diag"},
+		[]string{"state", "github", "workflow", "component", "artifact", "doctor", "secret", "diag"},
 		"it implements engine.Reporter without importing the engine",
 	},
 	{"preview", []string{"engine", "config", "state", "github", "secret", "diag"}, "it runs operations and knows no plugin"},

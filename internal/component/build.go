@@ -49,7 +49,8 @@ type PushRequest[A artifact.Artifact] struct {
 type Sourcer interface {
 	// Read answers each key, in order. It is called with every key of a source
 	// that is known at a time, so that it can batch, and again where answers lead
-	// to further ones; its error is for what concerns them all.
+	// to further ones; its error is for what concerns them all. Without any key
+	// it signs in, where there is something to sign in to, and reads nothing.
 	Read(ctx context.Context, keys []Key) ([]Reading, error)
 
 	// Close revokes what every Read obtained. It is called once, at the end of the run.

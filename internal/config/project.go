@@ -69,6 +69,7 @@ type Project struct {
 	settings  *settings // nil when absent
 	sources   map[string]*hcl.Block
 	refs      map[string]Refs // by workspace
+	auth      hcl.Blocks
 	apps      []*app
 	pipelines []*pipeline // those that steps embed, too
 }

@@ -15,6 +15,7 @@ type app struct {
 
 	path, labels, watch, dependsOn *hcl.Attribute // nil when absent
 	preview                        *hcl.Block     // nil when absent
+	auth                           hcl.Blocks
 
 	build, push, deploy, release *section // nil when absent
 }
@@ -35,7 +36,8 @@ func (p *Project) read(body hcl.Body) hcl.Diagnostics {
 	diags = append(diags, p.readVariables(content.Blocks.OfType("variable"))...)
 	diags = append(diags, p.readSources(content.Blocks.OfType("source"))...)
 	diags = append(diags, p.readRefs(content.Blocks.OfType("workspace"))...)
-	diags = append(diags, readAuth(content.Blocks.OfType("auth"), p.declaredContext(""))...)
+	p.auth = content.Blocks.OfType("auth")
+	diags = append(diags, readAuth(p.auth, p.declaredContext(""))...)
 	diags = append(diags, p.readPlugins(content.Blocks.OfType("plugin"))...)
 	diags = append(diags, p.readPipelines(content.Blocks.OfType("pipeline"))...)
 	diags = append(diags, rootGrammar.withoutEffect(content)...)
@@ -123,9 +125,10 @@ func (p *Project) readApp(block *hcl.Block) (*app, hcl.Diagnostics) {
 		labels:    content.Attributes["labels"],
 		watch:     content.Attributes["watch"],
 		dependsOn: content.Attributes["depends_on"],
+		auth:      content.Blocks.OfType("auth"),
 	}
 	diags = append(diags, appGrammar.withoutEffect(content)...)
-	diags = append(diags, readAuth(content.Blocks.OfType("auth"), p.declaredContext(a.name))...)
+	diags = append(diags, readAuth(a.auth, p.declaredContext(a.name))...)
 	if problem := badName(a.name); problem != "" {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,

@@ -82,7 +82,7 @@ func store(ctx context.Context, client *http.Client, address string, content []b
 func put(ctx context.Context, client *http.Client, base *url.URL, parameters url.Values, body []byte) error {
 	address := *base
 	address.RawQuery += "&" + parameters.Encode() // the signature stays as it was written
-	return retry.Do(ctx, func(ctx context.Context) error {
+	return retry.Patiently(ctx, outagePatience, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPut, address.String(), bytes.NewReader(body))
 		if err != nil {
 			return withoutURL(err)

@@ -71,10 +71,12 @@ func (e *AnswerError) Error() string {
 }
 
 // call repeats request until GitHub answers it. It waits as long as GitHub says
-// to, but not longer than patience, and turns what go-github returns into
+// to, but not longer than patience, nor longer than outagePatience for a GitHub
+// that says nothing; and turns what go-github returns into
 // errors of this package. Requests must be repeatable.
 func (c *Client) call(ctx context.Context, permission string, patience time.Duration, request func() error) error {
-	return retry.Do(ctx, func(ctx context.Context) error {
+	began := time.Now()
+	return retry.Patiently(ctx, patience, func(ctx context.Context) error {
 		if err := c.pause.wait(ctx, patience); err != nil {
 			return err
 		}
@@ -93,10 +95,15 @@ func (c *Client) call(ctx context.Context, permission string, patience time.Dura
 			return failed
 		}
 		refusal, answered := errors.AsType[*github.ErrorResponse](err)
-		if !answered {
-			return retry.Transient(withoutURL(err)) // the network
+		passing := true // the network, or an answer that is no JSON
+		if answered {
+			passing = transientStatus(refusal.Response.StatusCode)
+			err = refused(refusal, permission)
 		}
-		return refused(refusal, permission)
+		if passing && time.Since(began) < outagePatience {
+			return retry.Transient(withoutURL(err))
+		}
+		return withoutURL(err)
 	})
 }
 
@@ -107,8 +114,6 @@ func refused(answer *github.ErrorResponse, permission string) error {
 		return &PermissionError{permission, status, answer.Message}
 	case status == http.StatusGone:
 		return ErrGone
-	case transientStatus(status):
-		return retry.Transient(&AnswerError{status, messageOf(answer)})
 	default:
 		return &AnswerError{status, messageOf(answer)}
 	}

@@ -20,6 +20,10 @@ import (
 const (
 	readPatience   = 15 * time.Minute
 	reportPatience = 5 * time.Second
+
+	// outagePatience is how long GitHub may be out of reach, where it does not
+	// say for how long.
+	outagePatience = 3 * time.Minute
 )
 
 // secondaryPause is what GitHub asks for where a secondary limit names no time.

@@ -29,6 +29,9 @@ var (
 	ErrNameTaken = errors.New("the run has an artifact of this name already")
 )
 
+// longestPause is between two requests to a service that does not answer.
+const longestPause = 15 * time.Second
+
 // ServiceOptions says where the artifact service of a job is. The values come
 // from the environment that the runner gives to actions.
 type ServiceOptions struct {
@@ -96,14 +99,14 @@ func (s *Service) call(ctx context.Context, method string, request, answer any) 
 		return fmt.Errorf("calling %s: %w", method, err)
 	}
 	pause := 3 * time.Second
-	err = retry.Do(ctx, func(ctx context.Context) error {
+	err = retry.Patiently(ctx, outagePatience, func(ctx context.Context) error {
 		wait, err := s.post(ctx, method, body, answer)
 		if err == nil || wait < 0 {
 			return err
 		}
 		// Longer pauses than elsewhere: the service asks its clients for them.
 		spread := pause/2 + rand.N(pause)
-		pause = pause * 3 / 2
+		pause = min(pause*3/2, longestPause)
 		return retry.After(err, max(wait, spread))
 	})
 	if err != nil {
@@ -133,7 +136,10 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	case err != nil:
 		return 0, err
 	case response.StatusCode == http.StatusOK:
-		return -1, decodeTwirp(content, answer)
+		if err := decodeTwirp(content, answer); err != nil {
+			return 0, err // a page of a proxy, or half an answer
+		}
+		return -1, nil
 	case response.StatusCode == http.StatusConflict:
 		return -1, ErrNameTaken
 	}

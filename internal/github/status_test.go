@@ -119,7 +119,7 @@ func TestPatience(t *testing.T) {
 		},
 		"too many requests for ever": {
 			refusal: githubfake.Refusal{Status: 429, Header: header("Retry-After", "60")},
-			times:   -1, wait: 4 * time.Minute, most: 5 * time.Minute, limit: true, requests: 5,
+			times:   -1, wait: 14 * time.Minute, most: 16 * time.Minute, limit: true, requests: 16,
 		},
 		"an hour is too long": {
 			refusal: githubfake.Refusal{Status: 429, Header: header("Retry-After", "3600")},

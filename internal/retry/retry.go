@@ -63,6 +63,21 @@ func After(err error, pause time.Duration) error {
 // [After], ctx ends, or the tries are used up; then it returns the last error,
 // unmarked.
 func Do(ctx context.Context, fn func(context.Context) error) error {
+	return tries(ctx, func(try int, _ time.Duration) bool { return try < attempts }, fn)
+}
+
+// Patiently is [Do] for what must be done: as long as patience is not over, the
+// tries are not used up.
+func Patiently(ctx context.Context, patience time.Duration, fn func(context.Context) error) error {
+	began := time.Now()
+	return tries(ctx, func(try int, wait time.Duration) bool {
+		return try < attempts || time.Since(began)+wait <= patience
+	}, fn)
+}
+
+// tries calls fn until it is done or has failed, or another reports that there
+// is no further try after a pause.
+func tries(ctx context.Context, another func(try int, pause time.Duration) bool, fn func(context.Context) error) error {
 	pause := first
 	for try := 1; ; try++ {
 		err := fn(ctx)
@@ -70,12 +85,12 @@ func Do(ctx context.Context, fn func(context.Context) error) error {
 		if !again {
 			return err
 		}
-		if try == attempts {
-			return fmt.Errorf("%w (after %d tries)", unmark(err), try)
-		}
 		wait := mark.after
 		if wait == 0 {
 			wait = pause/2 + rand.N(pause)
+		}
+		if !another(try, wait) {
+			return fmt.Errorf("%w (after %d tries)", unmark(err), try)
 		}
 		if Sleep(ctx, wait) != nil {
 			return unmark(err)

@@ -29,7 +29,9 @@ type sourcer struct {
 	close   func()
 }
 
-var _ component.Sourcer = (*sourcer)(nil)
+var (
+	_ component.Sourcer = (*sourcer)(nil)
+)
 
 func openSourcer(h component.Host, c SourcerConfig) (component.Sourcer, error) {
 	s, err := c.service(h.Getenv)
@@ -57,6 +59,9 @@ func openSourcer(h component.Host, c SourcerConfig) (component.Sourcer, error) {
 // Read implements [component.Sourcer]. A workspace is looked up and its outputs
 // are listed once, whatever the number of its keys.
 func (s *sourcer) Read(ctx context.Context, keys []component.Key) ([]component.Reading, error) {
+	if len(keys) == 0 {
+		return nil, s.signIn(ctx)
+	}
 	readings := make([]component.Reading, len(keys))
 	asked := map[place][]question{}
 	for i, key := range keys {
@@ -84,6 +89,19 @@ func (s *sourcer) Read(ctx context.Context, keys []component.Key) ([]component.R
 		return nil, err
 	}
 	return readings, nil
+}
+
+// signIn asks who the token is of. A token of an organization is nobody's.
+func (s *sourcer) signIn(ctx context.Context) error {
+	c, err := connect(ctx, s.http, s.service)
+	if err != nil {
+		return err
+	}
+	var account struct{}
+	if err := c.get(ctx, "account/details", nil, &account); !errors.Is(err, errHidden) {
+		return err
+	}
+	return nil
 }
 
 // readWorkspace answers the questions about one workspace. Its error concerns

@@ -138,6 +138,7 @@ func (f *Fake) RoundTrip(r *http.Request) (*http.Response, error) {
 // answer serves one request at a time, so that handlers need no locks.
 func (f *Fake) answer(r *http.Request) (*httptest.ResponseRecorder, *Refusal) {
 	w := httptest.NewRecorder()
+	w.Header().Set("Date", f.options.Now().UTC().Format(http.TimeFormat))
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -177,7 +177,7 @@ func (f *Fake) history(sha string) map[string]bool {
 // for. Commits of runs are only names here, so any name is believed.
 func (f *Fake) resolve(ref string) (sha string, ok bool) {
 	if commitSHA.MatchString(ref) {
-		return ref, true
+		return ref, ref != noCommit
 	}
 	for _, name := range []string{ref, "refs/heads/" + ref, "refs/tags/" + ref} {
 		if sha, ok := f.data.Refs[name]; ok {

@@ -24,6 +24,18 @@ type usage struct {
 	writes   []time.Time
 }
 
+// showLimits tells what is left, and counts for nothing.
+func (f *Fake) showLimits(w http.ResponseWriter, _ *http.Request) {
+	u, now := f.usage, f.options.Now()
+	if now.Sub(u.hour) >= time.Hour {
+		u.hour, u.requests = now, 0
+	}
+	core := map[string]any{
+		"limit": f.options.Requests, "used": u.requests, "remaining": max(f.options.Requests-u.requests, 0), "reset": u.hour.Add(time.Hour).Unix(),
+	}
+	answerJSON(w, http.StatusOK, map[string]any{"resources": map[string]any{"core": core}, "rate": core})
+}
+
 // limit counts a request, and refuses it where there were too many.
 func (f *Fake) limit(w http.ResponseWriter, r *http.Request) (refused bool) {
 	now, u := f.options.Now(), &f.usage

@@ -34,6 +34,7 @@ func (f *Fake) routeREST() {
 			}
 		})
 	}
+	f.mux.HandleFunc("GET /rate_limit", f.showLimits)
 	f.routeApps()
 }
 

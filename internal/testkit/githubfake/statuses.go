@@ -10,6 +10,10 @@ import (
 
 var commitSHA = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
+// noCommit is the one name of a commit that is not believed: who asks about it
+// wants to be told that there is none.
+const noCommit = "0badc0de0badc0de0badc0de0badc0de0badc0de"
+
 func (f *Fake) statusRoutes() []route {
 	return []route{
 		{"POST /repos/{owner}/{repo}/statuses/{sha}", "statuses: write", f.createStatus},
@@ -28,7 +32,7 @@ func (f *Fake) createStatus(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.SHA = r.PathValue("sha")
-	if !commitSHA.MatchString(s.SHA) {
+	if !commitSHA.MatchString(s.SHA) || s.SHA == noCommit {
 		refuseREST(w, http.StatusUnprocessableEntity, "No commit found for SHA: "+s.SHA)
 		return
 	}

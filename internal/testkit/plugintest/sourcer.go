@@ -48,6 +48,9 @@ func (c SourcerCase) answers(tr *trial) error {
 	if err != nil {
 		return err
 	}
+	if readings, err := s.Read(tr.ctx, nil); tr.say(readings, err) != nil || len(readings) > 0 {
+		return fmt.Errorf("signing in without a key gives %d readings (%w)", len(readings), err)
+	}
 	readings, err := s.Read(tr.ctx, append(c.Keys[:len(c.Keys):len(c.Keys)], c.Unknown))
 	if tr.say(readings, err) != nil {
 		return fmt.Errorf("reading: %w", err)
