@@ -136,6 +136,23 @@ begins with the oldest that is left.`,
 older copy changes nothing.`,
 		`  deploy-action state import state.gz --yes`,
 	},
+	"state recover": {
+		`State recover asks GitHub and the platforms what they know of the deployments in a workspace, and shows it beside what
+is recorded: for when state artifacts were lost. With --yes it records what it found. It destroys nothing.
+
+Where a platform cannot be asked, a deployment that you know to be gone is named with --gone. Where Deployments are
+turned off, the statuses of the newest commits tell what they can.`,
+		`  deploy-action state recover --workspace production
+  deploy-action state recover --app web --yes
+  deploy-action state recover --gone web-abcdefghij --yes`,
+	},
+	"state unlock": {
+		`State unlock shows who holds the lock of each app in a workspace and, with --yes or when asked on a terminal, takes it
+away. A lock whose run is still at work is left, unless --force says otherwise. Locks of runs that ended, or whose lease
+is over, need no unlocking: the next run takes them.`,
+		`  deploy-action state unlock --workspace production
+  deploy-action state unlock --app web --yes`,
+	},
 	"doctor": {
 		`Doctor looks at everything that a deploy needs and changes nothing: the permissions of the token, the claims of the
 job's OIDC token and the roles that trust it, the sign-in to sources of values, registries and platforms, the state, the

@@ -50,6 +50,7 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 	if !m.hasPost() {
 		s.release = store.Release
 	}
+	s.engine.Incomplete = store.Incomplete
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, r state.Origin) bool {
 		switch r.Run {

@@ -21,7 +21,8 @@ import (
 // recordFlags are the flags of the verbs that begin with state.
 type recordFlags struct {
 	operation, format, output string
-	all, dora, yes            bool
+	all, dora, yes, force     bool
+	gone                      []string
 }
 
 // operations are what records can be of.

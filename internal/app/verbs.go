@@ -143,6 +143,16 @@ var verbs = []verb{
 		run:   importRecords,
 	},
 	{
+		under: "state", use: "recover", short: "Show what is known of every deployment where records were lost", recalls: true,
+		flags: []func(*cobra.Command, *flags){recoverFlags},
+		run:   recoverRecords,
+	},
+	{
+		under: "state", use: "unlock", short: "Show who holds the locks of the apps, and take them away", recalls: true,
+		flags: []func(*cobra.Command, *flags){unlockFlags},
+		run:   unlock,
+	},
+	{
 		// Without a file, that is what it says.
 		use: "doctor", short: "Check permissions, sign-ins and the runner, and change nothing", fileless: true,
 		run: examine,

@@ -35,7 +35,8 @@ type Platform[A artifact.Artifact, D Deployment] interface {
 
 	// Restore puts the content of req.From back where a platform updates in
 	// place (helm revision, applied manifests, job version). Where it returns
-	// errors.ErrUnsupported the engine deploys the recorded artifact again.
+	// errors.ErrUnsupported the engine deploys the recorded artifact again. Like
+	// Destroy it takes nothing from what does not carry the labels of its app.
 	Restore(ctx context.Context, req RestoreRequest[D]) (D, error)
 
 	// Status asks the platform how t fares, and what differs from what Deploy
@@ -51,6 +52,8 @@ type Platform[A artifact.Artifact, D Deployment] interface {
 	Exec(ctx context.Context, t Target[D], req ExecRequest) (status int, err error)
 
 	// Destroy removes what belongs to t alone. What is already gone is no error.
+	// t says where to look and is no authority, for a record can be forged: what
+	// does not carry the labels of t's app and ID is left, and is no error.
 	Destroy(ctx context.Context, t Target[D]) error
 
 	// DestroyShared removes what deployments of app share in its workspace

@@ -17,7 +17,8 @@ type Releaser[D Deployment, R Release] interface {
 
 	// Destroy takes the release away. It is called once, for the newest
 	// release, when the app leaves its workspace; never when old deployments
-	// are pruned. What is already gone is no error.
+	// are pruned. What is already gone is no error, nor is what does not carry
+	// the labels of app: it is left, for a record can be forged.
 	Destroy(ctx context.Context, app App, r R) error
 }
 

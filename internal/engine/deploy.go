@@ -119,6 +119,9 @@ func (r *run) restoreOrDeploy(
 		if err := r.settle(ctx, from.Sequence); err != nil {
 			return nil, err
 		}
+		if err := r.ownImage(ctx, from.ID); err != nil {
+			return nil, err
+		}
 		in.Env, in.Files = r.app.Env, r.app.Files
 		if in.Pull, err = r.repository(ctx); err != nil {
 			return nil, err

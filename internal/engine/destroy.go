@@ -30,7 +30,13 @@ func (e *Engine) Destroy(ctx context.Context, o Options) ([]Result, error) {
 		end := r.UI.Group(r.app.Name + ": destroy")
 		defer end()
 		if o.Deployment != "" {
+			if err := r.heal(ctx); err != nil {
+				return err
+			}
 			return r.destroyOne(ctx, o.Deployment)
+		}
+		if err := r.whole(ctx); err != nil {
+			return err
 		}
 		return r.destroyAll(ctx)
 	})
@@ -140,6 +146,9 @@ func (r *run) destroyReleasesOf(ctx context.Context, releases []state.Record) er
 		if err := r.destroyRelease(ctx, releases[made]); err != nil {
 			return fmt.Errorf("destroying release %d: %w", releases[made].Sequence, err)
 		}
+	}
+	if made < 0 && state.Rebuilt(releases[0]) && releases[0].Status == state.Succeeded {
+		r.destroyLost(ctx, releases[0])
 	}
 	r.result.Outcome = Changed
 	served, ok := r.history.released()

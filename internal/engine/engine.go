@@ -48,7 +48,7 @@ type Reporter interface {
 }
 
 // Engine runs operations on the apps of one project. All fields but Reporter,
-// Ancestry, Fence and Embedded are required.
+// Ancestry, Fence, Incomplete and Embedded are required.
 type Engine struct {
 	Project  *config.Project
 	Scope    config.Scope
@@ -96,6 +96,11 @@ type Engine struct {
 	// Fence returns an error once somebody else has taken over what this run
 	// does, so that it may change nothing more. Nil where nobody can.
 	Fence func() error
+
+	// Incomplete reports whether something of an app is known to have been
+	// deployed that no record tells of. It speaks of what the store listed
+	// before. Nil where the state is never lost.
+	Incomplete func(app string) bool
 
 	// Embedded stores images where an app has no registry block. Nil where
 	// there is no such place, as in a runner.

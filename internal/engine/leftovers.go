@@ -15,6 +15,9 @@ import (
 // removed once a new one serves. The deployment named adopted is not one of
 // them. It runs under the app's lock.
 func (r *run) leftovers(ctx context.Context, adopted string) ([]state.Record, error) {
+	if err := r.heal(ctx); err != nil {
+		return nil, err
+	}
 	var left []state.Record
 	for _, record := range slices.Clone(r.history) {
 		if !unfinished(record) || record.Operation == stageDeploy && record.Deployment == adopted || !r.Ended(ctx, record.Origin) {

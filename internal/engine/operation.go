@@ -34,6 +34,8 @@ type run struct {
 	knowsHistory bool // it was read, and may be empty
 
 	lookout *lookout // for newer runs; nil where the verb goes over them
+	healed  bool     // what was lost of the state is looked for once
+	gaps    []string // what could not be found
 
 	atOnce    bool // a release is not done in steps: users wait for it
 	moved     bool // the release may have moved traffic

@@ -18,6 +18,9 @@ func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
 	return e.each(ctx, e.recall(names), o, func(ctx context.Context, r *run) error {
 		r.stage = "prune"
 		r.lookUp(ctx)
+		if err := r.whole(ctx); err != nil {
+			return err
+		}
 		if _, err := r.leftovers(ctx, ""); err != nil {
 			return err
 		}
@@ -25,8 +28,13 @@ func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
 	})
 }
 
-// pruneAfter is the last stage of up and release.
+// pruneAfter is the last stage of up and release. Where something that was
+// deployed may be missing from the state it leaves all as it is, and says so.
 func (r *run) pruneAfter(ctx context.Context) error {
+	if len(r.gaps) > 0 && !r.options.NoPrune {
+		r.note("Nothing of app %q is pruned: its state was lost, and is incomplete. `state recover` shows what is known.", r.app.Name)
+		return nil
+	}
 	if r.options.NoPrune || len(r.prunable()) == 0 {
 		return nil
 	}
@@ -57,9 +65,11 @@ func (r *run) prune(ctx context.Context) error {
 // prunable returns the deployments beyond the retention: failed ones, and all
 // successful ones before the released one but the newest that were released,
 // too. What is released, what is newer than that, and every generation that is
-// live stays.
+// live stays. A release that was rebuilt may not be the last that there was, so
+// that nothing counts as older than it.
 func (r *run) prunable() []state.Record {
 	released, ok := r.history.released()
+	ok = ok && !state.Rebuilt(released)
 	deployments := r.history.deployments()
 	live, serving := r.liveGenerations(deployments), r.history.serving()
 	var old []state.Record
@@ -110,6 +120,9 @@ func (r *run) destroyDeployment(ctx context.Context, record state.Record) error 
 		if err := r.recover(ctx, &record); err != nil {
 			return err
 		}
+	}
+	if bare(record) {
+		return fmt.Errorf("destroying deployment %s: its record was lost, and its platform does not say what there is", record.Deployment)
 	}
 	if len(record.Result) == 0 { // nothing was made
 		return r.markDestroyed(ctx, record)

@@ -126,29 +126,29 @@ func TestGoingBackNeedsOnlyWhatItUses(t *testing.T) {
 		want   []string // calls
 		opened []string
 	}{
-		"all is there":     {recordedFile, []string{"release 1", "hook smoke test"}, []string{"releaser south"}},
-		"the app is gone":  {"project = \"shop\"\napp \"mail\" {\nbuild {\nuse \"world\" {}\n}\ndeploy {\nuse \"world\" {}\n}\n}\n", []string{"release 1"}, []string{"releaser south"}},
-		"release is gone":  {noRelease, []string{"release 1"}, []string{"releaser south"}},
-		"another platform": {strings.Replace(noRelease, `use "keyed" {`, `use "world" {`, 1), []string{"release 1"}, []string{"releaser south"}},
+		"all is there":     {recordedFile, []string{"release 1", "hook smoke test"}, []string{"platform north", "releaser south"}},
+		"the app is gone":  {"project = \"shop\"\napp \"mail\" {\nbuild {\nuse \"world\" {}\n}\ndeploy {\nuse \"world\" {}\n}\n}\n", []string{"release 1"}, []string{"platform north", "releaser south"}},
+		"release is gone":  {noRelease, []string{"release 1"}, []string{"platform north", "releaser south"}},
+		"another platform": {strings.Replace(noRelease, `use "keyed" {`, `use "world" {`, 1), []string{"release 1"}, []string{"platform north", "releaser south"}},
 		"the app has a problem": {
 			strings.Replace(recordedFile, "config {", "path = \"/elsewhere\"\nconfig {", 1),
 			[]string{"release 1"},
-			[]string{"releaser south"},
+			[]string{"platform north", "releaser south"},
 		},
 		"the block has a problem": {
 			strings.Replace(recordedFile, `region = "south"`, `regoin = "south"`, 1),
 			[]string{"release 1", "hook smoke test"},
-			[]string{"releaser south"},
+			[]string{"platform north", "releaser south"},
 		},
 		"another stage has a problem": {
 			strings.Replace(recordedFile, `use "world"`, `use "wrld"`, 1),
 			[]string{"release 1", "hook smoke test"},
-			[]string{"releaser south"},
+			[]string{"platform north", "releaser south"},
 		},
 		"the block is new, and needs a source": {
 			strings.Replace(recordedFile, `region = "south"`, "region = \"west\"\nkey = var.key", 1),
 			[]string{"ask key", "release 1", "hook smoke test"},
-			[]string{"releaser west the key"},
+			[]string{"platform north", "releaser west the key"},
 		},
 	}
 	for name, c := range cases {
@@ -189,8 +189,8 @@ func TestGoingBackWhereTheSourceIsSilent(t *testing.T) {
 	if _, err := e.Rollback(t.Context(), defaults); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(w.opened, []string{"releaser south"}) {
-		t.Errorf("opened = %q, want the releaser of the record", w.opened)
+	if !slices.Equal(w.opened, []string{"platform north", "releaser south"}) {
+		t.Errorf("opened = %q, want what the records say", w.opened)
 	}
 	if len(w.problems) != 1 || !strings.Contains(w.problems[0].Error(), "sealed") || w.problems[0].Severity != hcl.DiagWarning {
 		t.Errorf("problems = %v, want one warning", w.problems)

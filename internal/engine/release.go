@@ -189,6 +189,9 @@ func (r *run) takeArtifact(record state.Record) error {
 // chooseDeployment takes the deployment that the options name, or else the
 // newest one that succeeded.
 func (r *run) chooseDeployment(ctx context.Context) error {
+	if err := r.heal(ctx); err != nil {
+		return err
+	}
 	live := history(r.history.deployments())
 	if ref := r.options.Deployment; ref != "" {
 		record, ok := live.find(stageDeploy, ref)
@@ -209,6 +212,10 @@ func (r *run) chooseDeployment(ctx context.Context) error {
 // resume continues from a recorded deployment with the file's releaser.
 func (r *run) resume(ctx context.Context, record state.Record) error {
 	if err := r.ready(true); err != nil {
+		return err
+	}
+	record, err := r.confirmed(ctx, record)
+	if err != nil {
 		return err
 	}
 	if err := r.takeDeployment(record); err != nil {

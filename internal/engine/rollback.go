@@ -28,6 +28,12 @@ func (e *Engine) Rollback(ctx context.Context, o Options) ([]Result, error) {
 	}
 	return e.each(ctx, pipelines, o, func(ctx context.Context, r *run) error {
 		r.stage, r.atOnce = "rollback", true
+		if r.lossy() {
+			r.lookUp(ctx) // the platform is asked, and its block may refer to values
+		}
+		if err := r.heal(ctx); err != nil {
+			return err
+		}
 		if _, ok := r.earlier(); !ok && some {
 			r.UI.Print("App %q stays as it is: it has no earlier release to go back to.", r.app.Name)
 			return nil
@@ -204,9 +210,16 @@ func (r *run) neverServed(record state.Record) error {
 // where it still exists, restored where its object was updated since, and
 // deployed again from its artifact where it is gone.
 func (r *run) bringBack(ctx context.Context, record state.Record) error {
-	exists := record.Status == state.Succeeded && r.current(record)
-	if exists {
-		return r.takeDeployment(record)
+	standing := record.Status == state.Succeeded && r.current(record)
+	if standing {
+		found, exists, err := r.held(ctx, record)
+		if err != nil {
+			return err
+		}
+		if exists {
+			return r.takeDeployment(found)
+		}
+		r.UI.Print("Deployment %d of app %q is not on its platform any more. It is made again.", record.Sequence, r.app.Name)
 	}
 	if parent, ok := r.history.parent(record); ok && len(parent.Result) > 0 {
 		if err := r.takeArtifact(parent); err != nil {
@@ -217,7 +230,7 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 	if err := r.equipDeploy(ctx, record); err != nil {
 		return err
 	}
-	if record.Status == state.Succeeded {
+	if record.Status == state.Succeeded && len(record.Result) > 0 && !standing {
 		from, err := r.load(record)
 		if err != nil {
 			return err
@@ -228,6 +241,9 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 		return gone(r.app.Name, record.Sequence)
 	}
 	if err := r.settle(ctx, record.Sequence); err != nil {
+		return err
+	}
+	if err := r.ownImage(ctx, record.Deployment); err != nil {
 		return err
 	}
 	return r.deployFrom(ctx, nil)

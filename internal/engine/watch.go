@@ -39,6 +39,7 @@ func (e *Engine) Status(ctx context.Context, o Options) ([]Standing, error) {
 			return nil, err
 		}
 		r.lookUp(ctx)
+		r.look(ctx)
 		r.noteHold()
 		released, _ := r.history.released()
 		for _, record := range r.history.deployments() {
@@ -63,6 +64,8 @@ func (r *run) health(ctx context.Context, record state.Record) component.Health 
 	switch {
 	case record.Status == state.Running:
 		return component.Health{State: component.Starting, Message: "its deploy is running, or was killed"}
+	case bare(record):
+		return component.Health{State: component.Unknown, Message: "its record was lost, and its platform did not say"}
 	case len(record.Result) == 0:
 		return component.Health{State: component.Missing, Message: "nothing was made"}
 	}
@@ -132,6 +135,7 @@ func (r *run) watch(
 		return err
 	}
 	r.lookUp(ctx)
+	r.look(ctx)
 	record, err := r.watched()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -265,4 +266,69 @@ func tasks(fake *githubfake.Fake) (tasks []string) {
 		tasks = append(tasks, d.Task)
 	}
 	return slices.Clip(tasks)
+}
+
+// TestRebuildAll makes the history of two deployments, of which the first was
+// released again, and of an earlier life that was destroyed.
+func TestRebuildAll(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop", Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, fake, 1)
+	intents := claim.Intents{Client: j.client(t), Run: j.run}
+	ids := map[string]int64{}
+	for n, name := range []string{"old", "one", "two"} {
+		r := state.Record{
+			ID: name, Project: "shop", App: "web", Workspace: "production", Deployment: "web-" + name, Sequence: n + 5, Plugin: "docker", Digest: "sha256:" + name,
+		}
+		if ids[name], err = intents.Create(t.Context(), r, "registry.example/web"); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Second)
+	}
+	for _, told := range []struct{ name, state, text string }{
+		{"old", "success", "released · web-old"},
+		{"old", "inactive", "destroyed"},
+		{"one", "success", "released · web-one"},
+		{"two", "success", "deployed · web-two"},
+		{"two", "success", "released · web-two"},
+		{"one", "success", "released · web-one"},
+		{"two", "inactive", "superseded by web-one"},
+	} {
+		now = now.Add(time.Minute)
+		if err := intents.Client.SetDeploymentStatus(t.Context(), ids[told.name], github.DeploymentStatus{State: told.state, Description: told.text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := intents.Recent(t.Context(), production)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := intents.RebuildAll(t.Context(), page.Intents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range slices.Backward(state.Merge(all)) {
+		if r.Check() != nil || !state.Rebuilt(r) {
+			t.Errorf("%+v is no rebuilt record", r)
+		}
+		got = append(got, fmt.Sprintf("%s %d %s %s", r.Operation, r.Sequence, r.Deployment, r.Status))
+	}
+	want := []string{
+		"deploy 5 web-old succeeded", "push 5  succeeded", "deploy 6 web-one succeeded", "push 6  succeeded",
+		"deploy 7 web-two succeeded", "push 7  succeeded",
+		"release 4 web-old destroyed", "release 5 web-one succeeded", "release 6 web-two succeeded", "release 7 web-one succeeded",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records, oldest first (-want +got):\n%s", diff)
+	}
+	parent := all[slices.IndexFunc(all, func(r state.Record) bool { return r.ID == "two" })].Parent
+	push := all[slices.IndexFunc(all, func(r state.Record) bool { return r.ID == parent })]
+	if string(push.Result) != `{"kind":"image","value":{"digest":"sha256:two","repository":"registry.example/web"}}` {
+		t.Errorf("the image is %s", push.Result)
+	}
 }

@@ -116,26 +116,29 @@ func (in Intents) Recent(ctx context.Context, k Key) (Page, error) {
 // Deployment tells. It says less than the lost record and loses against any
 // copy of it that is as far along.
 func (in Intents) Rebuild(ctx context.Context, i Intent) (state.Record, error) {
+	statuses, err := in.statuses(ctx, i.ID)
+	return i.rebuilt(statuses), err
+}
+
+// rebuilt is the record of the deploy, as statuses tell, newest first.
+func (i Intent) rebuilt(statuses []github.DeploymentStatus) state.Record {
 	r := state.Record{
 		Schema: state.Schema, ID: i.Record, Operation: "deploy", Status: state.Running,
 		Project: i.Project, App: i.App, Workspace: i.Workspace, Plugin: i.Plugin, Sequence: i.Sequence,
 		Deployment: i.Deployment, Digest: i.Digest, Started: i.Created,
 		Origin:  state.Origin{Commit: i.Commit, Run: i.Run, Attempt: i.Attempt},
-		Message: fmt.Sprintf("rebuilt from GitHub Deployment %d", i.ID),
+		Message: fmt.Sprintf("%sGitHub Deployment %d", state.RebuiltFrom, i.ID),
 	}
-	for s, err := range in.Client.DeploymentStatuses(ctx, i.ID) {
-		if err != nil {
-			return state.Record{}, err
-		}
+	for _, s := range statuses {
 		switch s.State {
 		case "success":
 			// A deployment that served once did succeed, though it is
 			// inactive by now: a later one took its place.
 			r.Status, r.URL = state.Succeeded, s.EnvironmentURL
-			return r, nil
+			return r
 		case "failure", "error":
 			r.Status = state.Failed
 		}
 	}
-	return r, nil
+	return r
 }

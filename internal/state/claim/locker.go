@@ -71,6 +71,12 @@ type kind interface {
 	// release gives back what this job has, or waits for, and reports whether
 	// there was such a thing. It is no error if somebody has taken it over.
 	release(ctx context.Context, k Key) (had bool, err error)
+
+	// holder returns who has the lock, dead or alive. It only reads.
+	holder(ctx context.Context, k Key) (h Holder, found bool, err error)
+
+	// evict takes the lock away from a job, which had it a moment ago.
+	evict(ctx context.Context, k Key, h Holder) error
 }
 
 // grant is a lock that this job has.

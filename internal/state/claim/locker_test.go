@@ -398,3 +398,72 @@ func TestTerminals(t *testing.T) {
 		}
 	})
 }
+
+// holder returns who has the lock.
+func holder(t *testing.T, l *claim.Locker) (h claim.Holder, alive, found bool) {
+	t.Helper()
+	h, alive, found, err := l.Holder(t.Context(), production)
+	if err != nil {
+		t.Fatalf("Holder() = %v", err)
+	}
+	return h, alive, found
+}
+
+// TestBreak takes a lock away, first from a run that is at work, then from one
+// that ended.
+func TestBreak(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, fake *githubfake.Fake, permissions []string) {
+		step := func(run int64) *claim.Locker { return newJob(t, fake, run).may(permissions...).step(t) }
+		admin := step(9)
+		before := len(fake.Calls())
+		if _, _, found := holder(t, admin); found {
+			t.Error("a lock that nobody took has a holder")
+		}
+		if err := admin.Break(t.Context(), production, claim.Holder{}); err != nil {
+			t.Errorf("Break() of a free lock = %v", err)
+		}
+		if _, changed := writes(fake, before); changed != 0 {
+			t.Errorf("%d writes for a lock that is free", changed)
+		}
+
+		first := step(1)
+		lock(t, first)
+		h, alive, found := holder(t, admin)
+		if !found || !alive || h.Run != 1 || h.Actor != "alice" {
+			t.Errorf("Holder() = %+v, alive %t, found %t, want run 1 of alice", h, alive, found)
+		}
+		if err := admin.Break(t.Context(), production, h); err != nil {
+			t.Fatalf("Break() = %v", err)
+		}
+		second := step(2)
+		lock(t, second) // at once
+
+		// The first knows nothing of it, and neither frees nor renews it.
+		if err := admin.Break(t.Context(), production, h); !errors.Is(err, github.ErrConflict) || !strings.Contains(err.Error(), "run 2 of alice") {
+			t.Errorf("Break() of the former holder = %v, want a conflict that names the present one", err)
+		}
+		time.Sleep(20 * time.Minute)
+		if err := first.Renew(t.Context(), production); err == nil {
+			t.Error("the former holder renewed what was taken away")
+		}
+		release(t, first)
+		if h, _, found := holder(t, admin); !found || h.Run != 2 {
+			t.Errorf("Holder() = %+v, %t, want run 2", h, found)
+		}
+		fake.AddRun(githubfake.Run{ID: 2, Status: "completed", Conclusion: "cancelled"})
+		if _, alive, found := holder(t, admin); alive || !found {
+			t.Errorf("alive %t, found %t, want a holder whose run has ended", alive, found)
+		}
+	})
+}
+
+// TestHolderWithoutPermission may read neither kind.
+func TestHolderWithoutPermission(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	_, _, _, err := newJob(t, fake, 1).may("actions: read").step(t).Holder(t.Context(), production)
+	if _, refused := errors.AsType[*github.PermissionError](err); !refused {
+		t.Errorf("Holder() = %v, want a PermissionError", err)
+	}
+}

@@ -32,10 +32,8 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
 		return err
 	}
 	v.rebuilt = nil
-	for _, i := range s.missing(v, page.Intents) {
-		if err := s.rebuild(ctx, k, v, i); err != nil {
-			return err
-		}
+	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents)); err != nil {
+		return err
 	}
 	v.incomplete = page.Unreadable > 0 || !v.kept && page.Full
 	if v.kept {
@@ -61,18 +59,33 @@ func (s *Store) missing(v *view, intents []claim.Intent) []claim.Intent {
 	return missing
 }
 
-// rebuild adds what a Deployment tells of a deployment to v, if its run is
-// believed.
-func (s *Store) rebuild(ctx context.Context, k key, v *view, i claim.Intent) error {
-	trusted, err := s.trust.vouched(ctx, k, i)
-	if err != nil || !trusted {
+// rebuild adds what Deployments tell to v, if their runs are believed. Beside
+// records that are kept they tell of deployments alone: what is released these
+// know better.
+func (s *Store) rebuild(ctx context.Context, k key, v *view, missing []claim.Intent) error {
+	var believed []claim.Intent
+	for _, i := range missing {
+		trusted, err := s.trust.vouched(ctx, k, i)
+		if err != nil {
+			return err
+		}
+		if trusted {
+			believed = append(believed, i)
+		}
+	}
+	if !v.kept {
+		rebuilt, err := s.intents.RebuildAll(ctx, believed)
+		v.rebuilt = rebuilt
 		return err
 	}
-	r, err := s.intents.Rebuild(ctx, i)
-	if err == nil {
+	for _, i := range believed {
+		r, err := s.intents.Rebuild(ctx, i)
+		if err != nil {
+			return err
+		}
 		v.rebuilt = append(v.rebuilt, r)
 	}
-	return err
+	return nil
 }
 
 // explainLoss tells users that no file is left, unless there never was one.
@@ -83,11 +96,35 @@ func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
 	case len(v.rebuilt) > 0:
 		v.explained = true
 		s.options.Warn(fmt.Sprintf("No state of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
-			"its releases are not known.", k.app, k.workspace, len(v.rebuilt)))
+			"what is released is known as far as their statuses tell. `state recover` shows it.", k.app, k.workspace, deploys(v.rebuilt)))
 	case len(s.missing(v, page.Intents))+page.Unreadable > 0:
 		return errUnknownDeployments
 	}
 	return nil
+}
+
+// deploys counts the deployments among records.
+func deploys(records []state.Record) (count int) {
+	for _, r := range records {
+		if r.Operation == operationDeploy {
+			count++
+		}
+	}
+	return count
+}
+
+// Rebuilt returns the records of an app that no artifact holds: they were made
+// again from its Deployments. It speaks of what was listed before.
+func (s *Store) Rebuilt(app string) []state.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rebuilt [][]state.Record
+	for k, v := range s.views {
+		if k.app == app {
+			rebuilt = append(rebuilt, v.rebuilt)
+		}
+	}
+	return state.Merge(rebuilt...)
 }
 
 // Incomplete reports whether GitHub knows of deployments of an app that no

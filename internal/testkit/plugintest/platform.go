@@ -47,6 +47,7 @@ func (c PlatformCase) contract() (*subject, []check) {
 		once("deploying twice is deploying once", deploysTwice),
 		once("a second deployment keeps or supersedes the first", deploysNext),
 		once("find shows an app its own deployments", findsOwn),
+		once("a forged record destroys nothing", forgedRecords),
 		once("restore puts the content back", restores),
 		once("logs come in order and end", logs),
 		once("exec returns the status", executes),

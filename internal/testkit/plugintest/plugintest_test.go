@@ -57,6 +57,7 @@ func TestContract(t *testing.T) {
 				"finds what is others'":             "find shows an app its own deployments",
 				"finds no half-made deployments":    "killed at every call",
 				"finds the oldest first":            "a second deployment keeps or supersedes the first",
+				"believes every record":             "a forged record destroys nothing",
 				"restores nothing":                  "restore puts the content back",
 				"knows what is missing":             "what is missing is missing",
 				"yields more than the tail":         "logs come in order and end",

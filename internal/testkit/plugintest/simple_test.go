@@ -263,7 +263,7 @@ func (p simplePlatform) Destroy(ctx context.Context, t component.Target[thing]) 
 		return nil
 	}
 	name := folder("run", t.App) + fmt.Sprintf("%03d-%s", t.Sequence, t.ID)
-	if t.Deployment.Path != "" {
+	if p.defect == "believes every record" && t.Deployment.Path != "" {
 		name = t.Deployment.Path
 	}
 	if p.defect == "needs what it destroys" {

@@ -1,0 +1,315 @@
+package app_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/deploy-action/deploy-action/internal/app"
+	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
+)
+
+// harborFile has one app whose images go to a repository of its own.
+const harborFile = `project = "shop"
+
+app "web" {
+  build {
+    use "harbor" {}
+    registry {
+      use "harbor" {
+        image = "registry.example/shop/web"
+      }
+    }
+  }
+  deploy {
+    use "harbor" {}
+  }
+}
+`
+
+// berth is what the labels of one deployment on the harbor say, and what it
+// runs.
+type berth struct {
+	project, app, workspace string
+	sequence                int
+	image                   string
+}
+
+// harbor is a platform that keeps labels, with a builder and a registry.
+type harbor struct {
+	mu       sync.Mutex
+	berths   map[string]berth // by deployment
+	traffic  map[string]string
+	content  int
+	mute     bool // it cannot be asked what it holds
+	destroys []string
+}
+
+type harborImage struct {
+	Image string `hcl:"image"`
+}
+
+type harborDeployment struct {
+	Ship string `json:"ship"` // which berth it is; forged, it may be another's
+}
+
+func (harborDeployment) Vars() map[string]cty.Value { return map[string]cty.Value{} }
+func (d harborDeployment) URL() string              { return "https://" + d.Ship + ".example.test" }
+func (harborDeployment) Generation() string         { return "" }
+
+type harborRelease struct {
+	Front string `json:"front"`
+}
+
+func (r harborRelease) URL() string { return "https://" + r.Front }
+
+func (h *harbor) plugin() component.Plugin {
+	return component.Plugin{
+		Name: "harbor", DefaultRelease: true,
+		Builder: component.NewBuilder(func(component.Host, struct{}) (component.Builder[artifact.Image], error) { return h, nil }),
+		Registry: component.NewRegistry(func(_ component.Host, c harborImage) (component.Registry[artifact.Image], error) {
+			return harborRegistry(c), nil
+		}),
+		Platform: component.NewPlatform(func(component.Host, struct{}) (component.Platform[artifact.Image, harborDeployment], error) {
+			return harborPlatform{harbor: h}, nil
+		}),
+		Releaser: component.NewReleaser(func(component.Host, struct{}) (component.Releaser[harborDeployment, harborRelease], error) {
+			return harborReleaser{h}, nil
+		}),
+	}
+}
+
+func (h *harbor) Build(context.Context, component.BuildRequest) (artifact.Image, error) {
+	h.content++
+	return artifact.Image{Repository: "built", Digest: fmt.Sprintf("sha256:%064x", h.content)}, nil
+}
+
+type harborRegistry harborImage
+
+func (g harborRegistry) Plan(_ context.Context, req component.PushRequest[artifact.Image]) (artifact.Image, component.Plan, error) {
+	req.Artifact.Repository = g.Image
+	return req.Artifact, component.Plan{}, nil
+}
+
+func (g harborRegistry) Push(_ context.Context, req component.PushRequest[artifact.Image]) (artifact.Image, error) {
+	req.Artifact.Repository = g.Image
+	return req.Artifact, nil
+}
+
+func (g harborRegistry) Repository(context.Context, component.App) (*artifact.Repository, error) {
+	return &artifact.Repository{Name: g.Image}, nil
+}
+
+type harborPlatform struct {
+	component.Unsupported[harborDeployment]
+	*harbor
+}
+
+func (p harborPlatform) Plan(context.Context, component.DeployRequest[artifact.Image]) (component.Plan, error) {
+	return component.Plan{}, nil
+}
+
+func (p harborPlatform) Deploy(_ context.Context, req component.DeployRequest[artifact.Image]) (harborDeployment, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.berths[req.ID] = berth{req.App.Project, req.App.Name, req.App.Workspace, req.Sequence, req.Artifact.Reference()}
+	return harborDeployment{req.ID}, nil
+}
+
+func (p harborPlatform) Find(_ context.Context, a component.App) ([]component.Target[harborDeployment], error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mute {
+		return nil, errors.ErrUnsupported
+	}
+	var found []component.Target[harborDeployment]
+	for id, b := range p.berths {
+		if b.project == a.Project && b.app == a.Name && b.workspace == a.Workspace {
+			found = append(found, component.Target[harborDeployment]{App: a, ID: id, Sequence: b.sequence, Deployment: harborDeployment{id}})
+		}
+	}
+	slices.SortFunc(found, func(x, y component.Target[harborDeployment]) int { return cmp.Compare(y.Sequence, x.Sequence) })
+	return found, nil
+}
+
+func (p harborPlatform) Status(context.Context, component.Target[harborDeployment]) (component.Health, error) {
+	return component.Health{State: component.Ready}, nil
+}
+
+// Destroy goes by the labels, as it has to.
+func (p harborPlatform) Destroy(_ context.Context, t component.Target[harborDeployment]) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, ok := p.berths[t.ID]
+	if ok && b.project == t.App.Project && b.app == t.App.Name && b.workspace == t.App.Workspace {
+		delete(p.berths, t.ID)
+		p.destroys = append(p.destroys, t.ID)
+	}
+	return nil
+}
+
+func (p harborPlatform) DestroyShared(context.Context, component.App) error { return nil }
+
+type harborReleaser struct{ *harbor }
+
+func (r harborReleaser) Plan(context.Context, component.ReleaseRequest[harborDeployment]) (component.Plan, error) {
+	return component.Plan{}, nil
+}
+
+func (r harborReleaser) Release(_ context.Context, req component.ReleaseRequest[harborDeployment]) (harborRelease, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// It trusts what it is told, as one of a load balancer does.
+	r.traffic[req.Target.App.Name+"."+req.Target.App.Workspace] = req.Target.Deployment.Ship
+	return harborRelease{req.Target.App.Name + ".example.test"}, nil
+}
+
+func (r harborReleaser) Destroy(_ context.Context, a component.App, _ harborRelease) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.traffic, a.Name+"."+a.Workspace)
+	return nil
+}
+
+// fleet is a repository whose app runs on a harbor, each verb in a run of its
+// own.
+type fleet struct {
+	*harbor
+	github *githubfake.Fake
+	client *github.Client
+	folder string
+	now    time.Time
+	runs   int64
+
+	inputs    []string // INPUT_NAME=value, of every run
+	onCommits bool     // each run is of a new commit that GitHub has
+	commit    string   // the newest one
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f := &fleet{
+		harbor: &harbor{berths: map[string]berth{}, traffic: map[string]string{}},
+		folder: t.TempDir(), now: time.Now().Add(-24 * time.Hour),
+	}
+	var err error
+	if f.github, err = githubfake.New(githubfake.Options{Repository: "acme/shop", Now: func() time.Time { return f.now }}); err != nil {
+		t.Fatal(err)
+	}
+	f.client, err = github.New(github.Options{
+		API: "https://api.example.test", Repository: "acme/shop", Token: "ghs_ofTheTestItself", HTTP: &http.Client{Transport: f.github},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, harborFile)
+	t.Cleanup(func() {
+		if broken := f.github.Violations(); len(broken) > 0 {
+			t.Errorf("the calls of GitHub break its API description:\n%s", strings.Join(broken, "\n"))
+		}
+	})
+	return f
+}
+
+func (f *fleet) write(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(f.folder, "waypoint.hcl"), []byte(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs a verb with flags, and its post step, in a run on main.
+func (f *fleet) run(t *testing.T, verb string, flags ...string) (status int, log string) {
+	t.Helper()
+	f.runs++
+	f.now = f.now.Add(time.Minute)
+	id, temp := 1000+f.runs, t.TempDir()
+	head := fmt.Sprintf("%040x", id)
+	if f.onCommits {
+		parents := slices.DeleteFunc([]string{f.commit}, func(sha string) bool { return sha == "" })
+		head = f.github.AddCommit(fmt.Sprintf("change %d", f.runs), parents...)
+		f.commit = head
+	}
+	f.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: "main", Event: "push"})
+	for _, name := range []string{"output", "summary"} {
+		if err := os.WriteFile(filepath.Join(temp, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environ := []string{
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push",
+		"GITHUB_ACTOR=alice", "GITHUB_JOB=deploy", "GITHUB_RUN_ID=" + strconv.FormatInt(id, 10), "GITHUB_RUN_ATTEMPT=1",
+		"GITHUB_WORKSPACE=" + f.folder, "GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
+		"GITHUB_OUTPUT=" + filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),
+		"GITHUB_STATE=" + filepath.Join(temp, "state"),
+		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + f.github.Token(id, "deploy"),
+		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
+		"INPUT_COMMAND=" + verb, "INPUT_FLAGS=" + strings.Join(flags, "\n"),
+	}
+	environ = append(environ, f.inputs...)
+	var out bytes.Buffer
+	for _, name := range []string{"deploy-action", "deploy-action-post"} {
+		ended := app.Main(t.Context(), app.Sys{
+			Args: []string{name}, Dir: f.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+			HTTP: &http.Client{Transport: f.github}, Environ: environ, Plugins: []component.Plugin{f.plugin()},
+		})
+		status = max(status, ended)
+	}
+	f.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: "main", Event: "push", Status: "completed", Conclusion: "success"})
+	return status, out.String()
+}
+
+// succeeds runs a verb that must go well.
+func (f *fleet) succeeds(t *testing.T, verb string, flags ...string) (log string) {
+	t.Helper()
+	status, log := f.run(t, verb, flags...)
+	if status != 0 {
+		t.Fatalf("%s: exit status %d\n%s", verb, status, log)
+	}
+	return log
+}
+
+// lose makes every state artifact unavailable.
+func (f *fleet) lose() {
+	for _, a := range f.github.Artifacts() {
+		f.github.Expire(a.ID)
+	}
+}
+
+// serving is the image that users get.
+func (f *fleet) serving() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.berths[f.traffic["web.default"]].image
+}
+
+// image is the one that the nth build made.
+func image(n int) string { return fmt.Sprintf("registry.example/shop/web@sha256:%064x", n) }
+
+// deployments returns the IDs of what exists, the oldest first.
+func (f *fleet) deployments() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []string
+	for id := range f.berths {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int { return cmp.Compare(f.berths[a].sequence, f.berths[b].sequence) })
+	return ids
+}
