@@ -28,6 +28,7 @@ type flags struct {
 	format  formatFlags
 	starter starterFlags
 	records recordFlags
+	matrix  matrixChoice
 }
 
 // execute runs the verb that args name and returns its exit status.

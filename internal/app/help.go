@@ -78,6 +78,18 @@ file never had, and is meant for a workflow that runs on a schedule.`,
 		`  deploy-action sweep
   deploy-action sweep --app web`,
 	},
+	"matrix": {
+		`Matrix shows which apps differ from what was released last in the workspace, in the order of their dependencies, as a
+value for strategy.matrix. An app has changed if a file below its folder has, or, where it has watch, a file that one of
+those patterns matches; waypoint.hcl, its *.auto.wpvars files, the files of --var-file and what --shared names change
+every app. What depends on an app that has changed has not changed by that. What cannot be known counts as changed.
+
+The jobs are {"app", "workspace", "level"}; an app of level 1 comes after one of level 0. More than 256 of them, and any
+number with --groups, are {"group"} instead: such a job calls matrix with --group and gets a matrix of its own.`,
+		`  deploy-action matrix --workspace production
+  deploy-action matrix --shared 'libs/**' --groups
+  deploy-action matrix --group 2`,
+	},
 	"pipeline": {
 		`Pipeline run runs the steps of a pipeline block in order, each for the chosen apps; a step that fails keeps those that
 depend on it from running. Pipeline list shows the pipelines of the file.`,

@@ -18,6 +18,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/net/http/httpproxy"
@@ -99,9 +100,11 @@ func (m *machine) actor() string {
 	return strconv.Itoa(os.Getuid())
 }
 
-// binaryDigest is the digest of this program's file; "" when it cannot be
-// read, which makes a record poorer and nothing worse.
-func binaryDigest() string {
+// binaryDigest is the digest of this program's file, which is read once; ""
+// when it cannot be read, which makes a record poorer and nothing worse.
+var binaryDigest = sync.OnceValue(readBinaryDigest)
+
+func readBinaryDigest() string {
 	path, err := os.Executable()
 	if err != nil {
 		return ""

@@ -56,8 +56,8 @@ func (m *machine) wants(input string) (bool, error) {
 }
 
 // reportTo makes the engine report to GitHub.
-func (s *session) reportTo(client *github.Client) error {
-	reporter, err := s.machine.reporter(report.Options{Client: client, Store: s.engine.Store, Secrets: s.secrets})
+func (s *session) reportTo(client *github.Client, spare func() bool) error {
+	reporter, err := s.machine.reporter(report.Options{Client: client, Store: s.engine.Store, Secrets: s.secrets, Spare: spare})
 	if err != nil {
 		return err
 	}

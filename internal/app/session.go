@@ -20,6 +20,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/report"
 	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/state/runstore"
 	"github.com/deploy-action/deploy-action/internal/ui"
 )
 
@@ -59,6 +60,8 @@ type session struct {
 	api      *github.Client              // of the repository; nil before it is needed
 	release  func(context.Context) error // gives the locks back; nil where there are none
 	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
+
+	handover func(context.Context) *runstore.Handover // what a job before this one found out; nil where there are no artifacts
 }
 
 var (
@@ -78,6 +81,9 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	var err error
 	if !v.fileless {
 		err = s.begin(ctx, f.session, v)
+	}
+	if err == nil && v.changes {
+		err = s.takeTurn(ctx, f.Apps)
 	}
 	if err == nil {
 		err = m.await(ctx, func() error { return v.run(ctx, s, f, args) })

@@ -47,8 +47,11 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 		return err
 	}
 	s.engine.Store = readable{Store: store, git: git, terminal: !m.runner.Active(), fence: m.fence}
-	if !m.hasPost() {
-		s.release = store.Release
+	s.release = func(ctx context.Context) error {
+		if m.hasPost() && !store.Spares() {
+			return nil // it follows the last step of the job
+		}
+		return store.Release(ctx)
 	}
 	s.engine.Incomplete = store.Incomplete
 	s.uploaded = store.Uploaded
@@ -70,7 +73,8 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 		return nil
 	}
 	s.api = client
-	return s.reportTo(client)
+	s.handover = store.Handover
+	return s.reportTo(client, store.Spares)
 }
 
 // checkPlace refuses verbs that could not keep what they record.

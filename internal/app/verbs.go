@@ -113,6 +113,12 @@ var verbs = []verb{
 		run: sweep,
 	},
 	{
+		// What is deployed it asks GitHub, not the records.
+		use: "matrix", short: "Show which apps have changed, as the matrix of a workflow", stateless: true, prints: true,
+		flags: []func(*cobra.Command, *flags){matrixFlags},
+		run:   runMatrix,
+	},
+	{
 		// Only run needs the state, so it opens it by itself.
 		use: "pipeline run NAME", short: "Run a pipeline of the file; pipeline list shows them", changes: true, stateless: true,
 		args:  pipelineWords,

@@ -35,6 +35,7 @@ var table = []row{
 	{"config/bounded", nil, "it bounds any HCL and knows no block"},
 	{"config", []string{"component", "config/bounded", "config/funcs", "diag", "secret"}, "parsing has no effects"},
 	{"doctor", []string{"secret"}, "it runs checks and makes none"},
+	{"matrix", nil, "it decides what has changed, and is told all that it needs"},
 	{"starter", nil, "it reads a repository and proposes files, and knows no project"},
 	{
 		"engine",
@@ -159,7 +160,7 @@ var confined = []confinement{
 		why:     "only the command line parses flags",
 	},
 	{
-		modules: []string{"github.com/google/go-cmp", "github.com/getkin/kin-openapi", "github.com/rogpeppe/go-internal/testscript"},
+		modules: []string{"github.com/google/go-cmp", "github.com/getkin/kin-openapi", "github.com/vektah/gqlparser", "github.com/rogpeppe/go-internal/testscript"},
 		only:    []string{"testkit/**"},
 		why:     "it is for tests",
 	},

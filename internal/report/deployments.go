@@ -35,6 +35,12 @@ type Change struct {
 func (r *Reporter) Left() []Change {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.spares() {
+		for _, change := range r.left {
+			r.dropped[change.Deployment+" "+change.State] = true
+		}
+		return nil
+	}
 	return r.left
 }
 

@@ -70,5 +70,9 @@ func ParseStatus(text string) (deployment string, sequence int, digest string, o
 	return found[1], sequence, found[3], true
 }
 
+// DeployedOnly is how the text of a status begins that tells of a deployment
+// which is not released.
+const DeployedOnly = "deployed"
+
 // doneWords say what an operation that went well came to.
-var doneWords = map[string]string{"build": "built", "push": "pushed", "deploy": "deployed", "release": "released"}
+var doneWords = map[string]string{"build": "built", "push": "pushed", "deploy": DeployedOnly, "release": "released"}

@@ -40,6 +40,9 @@ type crew struct {
 	run    workflow.Context
 	job    string
 	lease  time.Duration
+
+	// known tells of runs without asking GitHub; nil knows of none.
+	known func(run int64) (github.Run, bool)
 }
 
 // us is this job, with a lease that begins now.
@@ -54,6 +57,16 @@ func (c crew) us() Holder {
 // lasting reports whether enough is left of our lease for one operation.
 func (c crew) lasting(until time.Time) bool { return time.Until(until) >= c.lease-slack }
 
+// over reports whether a holder had ended before this job began, as it was told.
+// Who finds it in a lock knows that nobody had the lock since.
+func (c crew) over(h Holder) bool {
+	if c.known == nil {
+		return false
+	}
+	run, ok := c.known(h.Run)
+	return ok && run.Ended() && h.Attempt <= run.Attempt // a later attempt may be at work
+}
+
 // gone reports whether a holder will not come back: its run has ended or has a
 // later attempt, or its lease is over. Where GitHub does not tell of the run,
 // the lease decides.
@@ -65,6 +78,9 @@ func (c crew) gone(ctx context.Context, h Holder) bool {
 		return false
 	case h.Run == c.run.RunID:
 		return h.Attempt < c.run.Attempt
+	}
+	if c.over(h) {
+		return true
 	}
 	run, err := c.client.Run(ctx, h.Run)
 	return err == nil && (run.Ended() || run.Attempt > h.Attempt)

@@ -42,6 +42,10 @@ type LockOptions struct {
 	// NoDeployments forbids to lock by Deployments where the token may not
 	// write contents.
 	NoDeployments bool
+
+	// Known tells of runs that somebody has asked about before this job began.
+	// Nil knows none.
+	Known func(run int64) (github.Run, bool)
 }
 
 // UnlockableError means that the token allows neither kind of lock.
@@ -98,7 +102,7 @@ type Locker struct {
 
 // NewLocker returns a Locker. It sends nothing.
 func NewLocker(o LockOptions) *Locker {
-	c := crew{o.Client, o.Run, o.Job, max(o.Longest, usuallyLongest) + slack}
+	c := crew{o.Client, o.Run, o.Job, max(o.Longest, usuallyLongest) + slack, o.Known}
 	if c.run.RunID == 0 {
 		c.job = rand.Text() // two terminals are not one job
 	}
@@ -114,7 +118,8 @@ func NewLocker(o LockOptions) *Locker {
 
 // Lock takes the lock of k. While somebody else has it, it waits until ctx ends,
 // and calls waiting, which may be nil, with each new holder. Fresh is false
-// where the job had the lock before, so that nobody can have written since.
+// where nobody can have written since this job began: it had the lock before, or
+// whoever had it is known to have ended before.
 //
 // It returns an [*UnlockableError] where the token allows no kind of lock.
 func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (fresh bool, err error) {
@@ -228,6 +233,15 @@ func (l *Locker) Release(ctx context.Context) error {
 	if len(failed) > 0 {
 		return errors.Join(failed...)
 	}
+	clear(l.leases)
+	return l.notes.clear()
+}
+
+// Keep leaves every lock of this job as it is until its run has ended, which
+// sends nothing. It is for runs whose jobs are too many to release each its own.
+func (l *Locker) Keep() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	clear(l.leases)
 	return l.notes.clear()
 }

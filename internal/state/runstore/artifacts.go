@@ -34,6 +34,7 @@ type artifacts struct {
 	service *github.Service // nil where there is none: then write fails
 	run     workflow.Context
 	trust   *trust
+	handed  *handed
 }
 
 var _ place = (*artifacts)(nil)
@@ -66,7 +67,11 @@ func (p *artifacts) reread(ctx context.Context, k key, v *view) error {
 	}
 	reading, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_ = p.read(reading, k, v) // what it found until an error is merged
+	read := p.read
+	if p.handed.spares() {
+		read = p.readRun // other runs wait for the lock
+	}
+	_ = read(reading, k, v) // what it found until an error is merged
 	return nil
 }
 

@@ -21,7 +21,7 @@ func (s *Store) compare(ctx context.Context, k key, v *view) error {
 }
 
 func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
-	page, err := s.intents.Recent(ctx, k.claim())
+	page, err := s.recent(ctx, k)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,13 @@ func (s *Store) Lock(ctx context.Context, project, app, workspace string, waitin
 	}
 	fresh := false
 	if !s.options.NoLock {
-		fresh, err = s.locker.Lock(ctx, k.claim(), waiting)
+		s.Handover(ctx)
+		fresh, err = s.locker.Lock(ctx, k.claim(), func(holder string) {
+			s.handed.outdate(k)
+			if waiting != nil {
+				waiting(holder)
+			}
+		})
 	}
 	if err = s.mayWrite(ctx, k, err); err != nil {
 		return nil, errors.Join(err, unlock(ctx))
@@ -69,4 +75,11 @@ func (s *Store) begin(k key, fresh, alone bool) {
 
 // Release gives back on GitHub what Lock has taken in this job. The post step
 // calls it; where there is none, main does at its end.
-func (s *Store) Release(ctx context.Context) error { return s.locker.Release(ctx) }
+//
+// A job that spares requests keeps its locks until the run has ended.
+func (s *Store) Release(ctx context.Context) error {
+	if s.Spares() {
+		return s.locker.Keep()
+	}
+	return s.locker.Release(ctx)
+}

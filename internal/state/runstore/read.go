@@ -134,6 +134,9 @@ func (p *artifacts) readArtifact(ctx context.Context, k key, v *view, a github.A
 
 // uploadsOf returns the artifacts of a run that are about k.
 func (p *artifacts) uploadsOf(ctx context.Context, k key, run int64) ([]github.Artifact, error) {
+	if handed, known := p.handed.uploads(k, run); known {
+		return slices.DeleteFunc(slices.Clone(handed), func(a github.Artifact) bool { return a.Expired || a.Foreign() }), nil
+	}
 	var found []github.Artifact
 	for a, err := range p.client.RunArtifacts(ctx, run) {
 		if err != nil {

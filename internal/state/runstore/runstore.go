@@ -69,6 +69,7 @@ type Store struct {
 	locks   state.Locks
 	locker  *claim.Locker
 	intents claim.Intents
+	handed  *handed
 
 	mu      sync.Mutex // also guards place and trust
 	place   place
@@ -118,19 +119,23 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		options: o, journal: journal,
-		locker: claim.NewLocker(claim.LockOptions{
-			Client: o.Client, Run: o.Run, Job: job, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
-			// Whoever may not lock by a ref may not keep records on one.
-			NoDeployments: o.NoIntents || o.Git,
-		}),
 		intents: claim.Intents{Client: o.Client, Run: o.Run},
-		trust:   &trust{client: o.Client, run: o.Run, refs: o.Refs, refsOf: o.RefsOf, runs: map[int64]github.Run{}, defaultBranch: o.Run.DefaultBranch},
+		handed:  &handed{options: o},
 		views:   map[key]*view{}, told: map[string]int64{}, locked: map[key]bool{},
+	}
+	s.locker = claim.NewLocker(claim.LockOptions{
+		Client: o.Client, Run: o.Run, Job: job, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
+		// Whoever may not lock by a ref may not keep records on one.
+		NoDeployments: o.NoIntents || o.Git, Known: s.handed.run,
+	})
+	s.trust = &trust{
+		client: o.Client, run: o.Run, refs: o.Refs, refsOf: o.RefsOf, handed: s.handed,
+		runs: map[int64]github.Run{}, defaultBranch: o.Run.DefaultBranch,
 	}
 	if o.Git {
 		s.place = &refs{client: o.Client, run: o.Run.RunURL(), at: map[key]string{}}
 	} else {
-		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust}
+		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust, handed: s.handed}
 	}
 	return s, nil
 }

@@ -4,9 +4,9 @@
 // the blob storage behind it, and Apps that sign in. All of them share one
 // store, as on GitHub.
 //
-// It is stricter than GitHub where GitHub is vague: every REST request and
-// answer is held against GitHub's own API description, and what breaks it is
-// kept as a violation. It runs no workflow. A token may do everything unless
+// It is stricter than GitHub where GitHub is vague: every request and
+// answer is held against GitHub's own API description, that of GraphQL against
+// its schema, and what breaks it is kept as a violation. It runs no workflow. A token may do everything unless
 // [Fake.AddToken] says what it may do, and faults come from [Fake.Refuse].
 package githubfake
 
@@ -89,6 +89,7 @@ func New(o Options) (*Fake, error) {
 	f.routeResults()
 	f.routeBlobs()
 	f.routeControl()
+	f.routeGraphQL()
 	return f, nil
 }
 

@@ -152,7 +152,7 @@ func (f *Fake) compare(w http.ResponseWriter, r *http.Request) {
 		status = "behind"
 	}
 	answerJSON(w, http.StatusOK, complete("commit-comparison", map[string]any{
-		"status": status, "ahead_by": ahead, "behind_by": behind, "total_commits": ahead,
+		"status": status, "ahead_by": ahead, "behind_by": behind, "total_commits": ahead, "files": f.compared(common, head),
 		"base_commit": complete("commit", map[string]any{"sha": base}), "merge_base_commit": complete("commit", map[string]any{"sha": common}),
 	}))
 }
