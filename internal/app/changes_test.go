@@ -69,3 +69,42 @@ func TestPostMayNotChangeDeployments(t *testing.T) {
 		t.Errorf("exit status %d, want 0 and a warning\n%s", status, log)
 	}
 }
+
+// An image that a workflow names has no post step: the main step does its work.
+func TestWithoutAPostStep(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		inputs []string
+		want   []string // after the main step
+	}{
+		"an action": {want: []string{"success", "success"}},
+		"an image":  {inputs: []string{"GITHUB_ACTION_REPOSITORY="}, want: []string{"inactive", "success"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t, oneApp)
+			j.inputs = c.inputs
+			for range 2 {
+				if status, log := j.run(t, "deploy-action"); status != 0 || strings.Contains(log, "::warning") {
+					t.Fatalf("exit status %d\n%s", status, log)
+				}
+			}
+			states := func() (list []string) {
+				for _, d := range j.github.Deployments() {
+					list = append(list, d.State())
+				}
+				return list
+			}
+			if diff := cmp.Diff(c.want, states()); diff != "" {
+				t.Errorf("Deployments after the main step (-want +got):\n%s", diff)
+			}
+			if status, log := j.run(t, "deploy-action-post"); status != 0 {
+				t.Fatalf("exit status %d\n%s", status, log)
+			}
+			if diff := cmp.Diff([]string{"inactive", "success"}, states()); diff != "" {
+				t.Errorf("Deployments at the end (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

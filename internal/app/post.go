@@ -82,6 +82,9 @@ func (m *machine) tellTheRest(ctx context.Context, client *github.Client, store 
 		errs = append(errs, tell(ctx, reporter, records[well], well))
 		errs = append(errs, reporter.Finish(ctx, append(changes, reporter.Left()...)))
 		changes = nil
+		for _, note := range droppedNote(reporter.Dropped()) {
+			errs = append(errs, m.runner.AppendSummary("- "+note+"\n"))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,37 +23,50 @@ type comment struct {
 	client  *github.Client
 	number  int
 	project string
+	head    string // the commit whose plans are shown; "" for none
 
-	mu  sync.Mutex
-	off bool                      // not wanted, or not allowed
-	now map[string]report.Preview // what this run knows of its apps before their Deployments say so
+	mu    sync.Mutex
+	off   bool                      // not wanted, or not allowed
+	now   map[string]report.Preview // what this run knows of its apps before their Deployments say so
+	plans []report.Plan             // that this run made
 }
 
-func (s *session) newComment(client *github.Client, number int) *comment {
+// newComment returns the comment of a pull request whose last commit is head.
+func (s *session) newComment(client *github.Client, number int, head string) *comment {
 	return &comment{
-		session: s, client: client, number: number, now: map[string]report.Preview{},
+		session: s, client: client, number: number, head: head, now: map[string]report.Preview{},
 		off: s.machine.runner.Input("comment") == "false",
 	}
 }
 
-// about chooses the project whose previews the comment is about.
+// about chooses the project that the comment is about.
 func (c *comment) about(project string) { c.project = project }
 
-// write makes the comment say what is true. That it cannot is a warning: a
-// preview is as good without a comment.
+// commentLimit is how long writing the comment may take: the platform waits for
+// it.
+const commentLimit = 30 * time.Second
+
+// write makes the comment say what is true. That it cannot is a warning: what
+// was done is as good without a comment.
 func (c *comment) write(ctx context.Context, create bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.off {
 		return
 	}
-	err := report.Sticky{Client: c.client, Number: c.number, Project: c.project, Render: c.render}.Write(ctx, create)
-	if refused, ok := errors.AsType[*github.PermissionError](err); ok {
+	writing, cancel := context.WithTimeout(ctx, commentLimit)
+	defer cancel()
+	err := report.Sticky{Client: c.client, Number: c.number, Project: c.project, Render: c.render}.Write(writing, create)
+	if err == nil {
+		return
+	}
+	c.session.uncommented++
+	c.off = writing.Err() != nil && ctx.Err() == nil // who has kept us waiting will again
+	if _, refused := errors.AsType[*github.PermissionError](err); refused {
 		c.off = true
-		c.session.warning(fmt.Sprintf("The comment about the preview cannot be written: %v. Add `%s` to the permissions of the workflow, or set the input `comment` to false.",
-			err, cmp.Or(refused.Permission, "pull-requests: write")))
-	} else if err != nil {
-		c.session.warning(fmt.Sprintf("The comment about the preview may be out of date: %v.", err))
+		c.session.warning(fmt.Sprintf("The comment below the pull request cannot be written: %v. Add `pull-requests: write` to the permissions of the workflow, or set the input `comment` to false.", err))
+	} else {
+		c.session.warning(fmt.Sprintf("The comment below the pull request may be out of date: %v.", err))
 	}
 }
 
@@ -66,17 +79,43 @@ func (s *session) warning(text string) {
 	s.ui.Print("Warning: %s", text)
 }
 
-// render makes the text of the Deployments and of what this run knows.
+// render makes the text of the Deployments, of the plans that the statuses of
+// the commit tell of, and of what this run knows.
 func (c *comment) render(ctx context.Context) (string, error) {
-	exist, err := preview.List(ctx, c.client)
+	rows, err := c.previews(ctx)
 	if err != nil {
 		return "", err
 	}
+	for app, now := range c.now {
+		now.URL = cmp.Or(now.URL, rows[app].URL)
+		rows[app] = now
+	}
+	plans, err := c.planned(ctx)
+	if err != nil {
+		return "", err
+	}
+	content := report.Content{Project: c.project, Commit: c.head, Plans: plans, Secrets: c.session.secrets}
+	for _, app := range slices.Sorted(maps.Keys(rows)) {
+		content.Previews = append(content.Previews, rows[app])
+	}
+	return report.Comment(content), nil
+}
+
+// previews returns how the previews stand, by app, as their Deployments tell.
+// To show a plan nobody needs a token that may see them.
+func (c *comment) previews(ctx context.Context) (map[string]report.Preview, error) {
 	rows := map[string]report.Preview{}
+	exist, err := preview.List(ctx, c.client)
+	if _, refused := errors.AsType[*github.PermissionError](err); refused && len(c.plans) > 0 {
+		return rows, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range preview.Of(exist, c.number, c.project) {
 		standing, err := preview.Stand(ctx, c.client, p)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		row := report.Preview{
 			App: p.App, Status: standing.State, URL: standing.URL, Commit: standing.Commit,
@@ -87,16 +126,7 @@ func (c *comment) render(ctx context.Context) (string, error) {
 		}
 		rows[p.App] = row
 	}
-	for app, now := range c.now {
-		now.URL = cmp.Or(now.URL, rows[app].URL)
-		rows[app] = now
-	}
-	var shown []report.Preview
-	for _, row := range rows {
-		shown = append(shown, row)
-	}
-	slices.SortFunc(shown, func(a, b report.Preview) int { return strings.Compare(a.App, b.App) })
-	return c.session.secrets.RedactString(report.Comment(c.project, shown)), nil
+	return rows, nil
 }
 
 // row is how this run sees an app.

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,12 +89,13 @@ func previewFile(apps map[string]string) string {
 type webhook struct {
 	name, action, label, actor string
 	number                     int
+	head                       string // commit; "" for one of its own
 }
 
 // told is what a run came to.
 type told struct {
-	status       int
-	log, outcome string
+	status             int
+	log, outcome, page string
 }
 
 // run runs a verb for an event as a step of a run of its own. The pull request is
@@ -102,7 +104,7 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 	t.Helper()
 	s.runs++
 	id := 1000 + s.runs
-	head := fmt.Sprintf("%040x", id)
+	head := cmp.Or(on.head, fmt.Sprintf("%040x", id))
 	branch := "main"
 	if on.number > 0 {
 		branch = "patch-" + strconv.Itoa(on.number)
@@ -116,13 +118,13 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 		}
 		return path
 	}
-	output := write("output", "")
+	output, page := write("output", ""), write("summary", "")
 	environ := []string{
-		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + head, "GITHUB_REF_NAME=" + branch, "GITHUB_EVENT_NAME=" + on.name,
+		"GITHUB_ACTIONS=true", "GITHUB_ACTION_REPOSITORY=acme/deploy-action", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + head, "GITHUB_REF_NAME=" + branch, "GITHUB_EVENT_NAME=" + on.name,
 		"GITHUB_EVENT_PATH=" + write("event.json", s.payload(t, on, head)), "GITHUB_ACTOR=" + on.actor, "GITHUB_JOB=preview",
 		"GITHUB_RUN_ID=" + strconv.FormatInt(id, 10), "GITHUB_RUN_ATTEMPT=1", "GITHUB_WORKSPACE=" + s.folder,
 		"GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
-		"GITHUB_OUTPUT=" + output, "GITHUB_STEP_SUMMARY=" + write("summary", ""), "GITHUB_STATE=" + write("state", ""),
+		"GITHUB_OUTPUT=" + output, "GITHUB_STEP_SUMMARY=" + page, "GITHUB_STATE=" + write("state", ""),
 		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + s.github.Token(id, "preview"),
 		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin", "INPUT_COMMAND=" + verb,
 	}
@@ -141,6 +143,11 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 	})}
 	s.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: branch, Event: on.name, Status: "completed", Conclusion: "success"})
 	got.log = out.String()
+	summary, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.page = string(summary)
 	outputs, err := os.ReadFile(output)
 	if err != nil {
 		t.Fatal(err)

@@ -17,9 +17,11 @@ import (
 
 var _ engine.Reporter = explained{}
 
-// settleTime is how long ending the statuses may take: a job that was cancelled
-// gives ten seconds in all, and the state goes first.
-const settleTime = 2 * time.Second
+// How long ending the statuses may take. A job that was cancelled gives ten
+// seconds in all, and the state goes first.
+const (
+	settleTime = time.Minute
+)
 
 // intents is a store that leaves a GitHub Deployment before each deploy.
 type intents interface {
@@ -66,7 +68,7 @@ func (s *session) reportTo(client *github.Client, spare func() bool) error {
 	return nil
 }
 
-// settle ends what is reported as pending, and leaves the rest to the post step.
+// settle ends what is reported as pending, and sees to the rest.
 func (s *session) settle(ctx context.Context, well bool) {
 	if s.reporter == nil {
 		return
@@ -86,7 +88,11 @@ func (s *session) settle(ctx context.Context, well bool) {
 	if err := s.machine.leaveUntold(well, !errors.Is(err, context.DeadlineExceeded), s.secrets); err != nil {
 		s.machine.runner.Warning(fmt.Sprintf("Statuses that say pending stay so: %v", err))
 	}
-	if err := s.machine.leaveChanges(s.reporter.Left()); err != nil {
+	finish := s.machine.leaveChanges
+	if !s.machine.hasPost() {
+		finish = func(left []report.Change) error { return s.reporter.Finish(ctx, left) }
+	}
+	if err := finish(s.reporter.Left()); err != nil {
 		s.machine.runner.Warning(fmt.Sprintf("The list of Deployments may show an earlier one as active: %v", err))
 	}
 }
@@ -98,7 +104,7 @@ func (s *session) summarize(verb string, err error) {
 	}
 	run := s.machine.runner.Context()
 	page := report.Run{
-		Verb: verb, Root: s.machine.runner.Root, Apps: apps(s.results), Commit: run.HeadSHA, Repository: run.ServerURL + "/" + run.Repository,
+		Verb: verb, Secrets: s.secrets, Root: s.machine.runner.Root, Apps: apps(s.results), Commit: run.HeadSHA, Repository: run.ServerURL + "/" + run.Repository,
 	}
 	if s.engine != nil {
 		page.Workspace = s.engine.Workspace
@@ -112,13 +118,22 @@ func (s *session) summarize(verb string, err error) {
 	}
 	if s.reporter != nil {
 		page.Environment = s.reporter.Environment()
-		if dropped := s.reporter.Dropped(); dropped > 0 {
-			page.Notes = append(page.Notes, fmt.Sprintf("Statuses that could not be set: %d", dropped))
-		}
+		page.Notes = append(page.Notes, droppedNote(s.reporter.Dropped())...)
+	}
+	if s.uncommented > 0 {
+		page.Notes = append(page.Notes, fmt.Sprintf("Comments that could not be brought up to date: %d", s.uncommented))
 	}
 	if len(page.Apps) > 0 || len(page.Problems) > 0 {
 		s.ui.Summary(report.Summary(page))
 	}
+}
+
+// droppedNote counts what GitHub was not told, if there is any.
+func droppedNote(dropped int) []string {
+	if dropped == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Statuses of the commit or of Deployments that could not be set: %d", dropped)}
 }
 
 // sources says how many values were read from where.
@@ -137,6 +152,9 @@ func apps(results []engine.Result) []report.App {
 		shown[i] = report.App{
 			Name: title(r, results), Outcome: string(r.Outcome), URL: r.URL, Image: r.Image, Deployment: r.Deployment, Sequence: r.Sequence,
 			Plan: r.Plan, Records: r.Records, Notes: r.Notes,
+		}
+		for _, share := range r.Shares {
+			shown[i].Shares = append(shown[i].Shares, report.Share(share))
 		}
 		if f := r.Failure; f != nil {
 			shown[i].Failure = &report.Failure{

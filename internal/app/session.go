@@ -52,14 +52,15 @@ type session struct {
 
 	programs sync.Map // paths of programs that were looked up, by name
 
-	problems hcl.Diagnostics             // of the file and its variables
-	shown    hcl.Diagnostics             // all that the user was shown
-	sources  map[string]*hcl.File        // of files that are not the project's
-	results  []engine.Result             // of the verb
-	reporter *report.Reporter            // nil where GitHub is not told
-	api      *github.Client              // of the repository; nil before it is needed
-	release  func(context.Context) error // gives the locks back; nil where there are none
-	uploaded func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
+	problems    hcl.Diagnostics             // of the file and its variables
+	shown       hcl.Diagnostics             // all that the user was shown
+	sources     map[string]*hcl.File        // of files that are not the project's
+	results     []engine.Result             // of the verb
+	reporter    *report.Reporter            // nil where GitHub is not told
+	uncommented int                         // comments that could not be written
+	api         *github.Client              // of the repository; nil before it is needed
+	release     func(context.Context) error // gives the locks back; nil where there are none
+	uploaded    func() map[string]int64     // the state artifacts of this run, by app; nil where there are none
 
 	handover func(context.Context) *runstore.Handover // what a job before this one found out; nil where there are no artifacts
 }
@@ -85,8 +86,11 @@ func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int 
 	if err == nil && v.changes {
 		err = s.takeTurn(ctx, f.Apps)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = m.await(ctx, func() error { return v.run(ctx, s, f, args) })
+	case v.unbegun != nil:
+		v.unbegun(ctx, s)
 	}
 	if errors.Is(err, errGivenUp) {
 		return s.giveUp(ctx, v)

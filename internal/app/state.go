@@ -145,7 +145,9 @@ func (s *session) save(ctx context.Context, v verb, well bool) error {
 		err = s.keep(ctx, v)
 	}
 	if s.release != nil {
-		err = errors.Join(err, s.machine.ending.release(ctx, s.release))
+		if kept := s.machine.ending.release(ctx, s.release); kept != nil { // what was deployed is deployed
+			s.warning(fmt.Sprintf("%v. The next run takes it over once this one has ended.", kept))
+		}
 	}
 	s.settle(ctx, well && err == nil)
 	return err

@@ -45,7 +45,7 @@ func runPreview(ctx context.Context, s *session, f *flags, _ []string) error {
 	if err := p.refresh(ctx); err != nil {
 		return err
 	}
-	p.comment = s.newComment(p.client, p.event.Number)
+	p.comment = s.newComment(p.client, p.event.Number, s.machine.runner.Context().HeadSHA)
 	switch p.decision.Course {
 	case preview.Skip:
 		return p.skip()
@@ -138,6 +138,7 @@ func (p *pullRequest) deploy(ctx context.Context) error {
 	}
 	p.engine.Reporter = p.comment.reporting(p.engine.Reporter)
 	results, err := p.engine.Up(ctx, p.flags.options(apps))
+	p.results = results
 	if p.closedMeanwhile(ctx) {
 		return p.destroyHere(ctx, apps)
 	}

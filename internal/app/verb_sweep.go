@@ -72,8 +72,9 @@ func (w *sweeper) sweep(ctx context.Context, previews []preview.Preview) {
 	first := previews[0]
 	pull := w.pull(ctx, first.Number)
 	c := condemned{project: w.projectOf(first), number: first.Number}
+	head := ""
 	if pull != nil {
-		c.headRef = pull.HeadRef
+		c.headRef, head = pull.HeadRef, pull.HeadSHA
 	}
 	why := map[string]string{}
 	for _, p := range previews {
@@ -92,7 +93,7 @@ func (w *sweeper) sweep(ctx context.Context, previews []preview.Preview) {
 		for _, r := range results {
 			gone[r.App] = r.Failure == nil
 		}
-		comment := w.newComment(w.client, c.number)
+		comment := w.newComment(w.client, c.number, head)
 		comment.about(first.Project)
 		comment.write(ctx, false)
 	}

@@ -39,6 +39,9 @@ type verb struct {
 	// comes back as an error that says so.
 	run func(ctx context.Context, s *session, f *flags, args []string) error
 
+	// unbegun tells others that the verb could not begin; nil for none.
+	unbegun func(ctx context.Context, s *session)
+
 	// ended has the last word once all problems were shown; nil for none.
 	ended func(s *session, f *flags, status int)
 }
@@ -72,7 +75,7 @@ var verbs = []verb{
 	},
 	{
 		use: "plan", short: "Show what up would change, and change nothing",
-		run: operate((*engine.Engine).Plan),
+		run: showPlan, unbegun: planFailed,
 	},
 	{
 		use: "rollback", short: "Release an earlier deployment", recalls: true, changes: true,

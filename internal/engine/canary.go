@@ -104,7 +104,10 @@ func (c *canary) run(ctx context.Context) (released component.Release, _ error) 
 		if err := c.op.save(ctx); err != nil {
 			return released, err
 		}
-		if err := c.try(ctx, share); err != nil {
+		began := r.Now()
+		err = c.try(ctx, share)
+		r.result.Shares = append(r.result.Shares, Share{share, began, r.Now()})
+		if err != nil {
 			return released, err
 		}
 		r.result.Notes = append(r.result.Notes, fmt.Sprintf("Deployment %s was ready with %d %% of the traffic for %s.", r.target.ID, share, short(c.pause)))

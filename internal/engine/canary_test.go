@@ -79,6 +79,12 @@ func TestACanaryReleaseGoesInSteps(t *testing.T) {
 		if diff := cmp.Diff(notes, results[0].Notes); diff != "" {
 			t.Errorf("notes (-want +got):\n%s", diff)
 		}
+		shares := results[0].Shares
+		if len(shares) != 2 || shares[0].Percent != 10 || shares[1].Percent != 50 ||
+			!record.Started.Before(shares[0].Started) || !shares[0].Started.Before(shares[0].Ended) ||
+			!shares[0].Ended.Before(shares[1].Started) || !shares[1].Ended.Before(record.Ended) {
+			t.Errorf("shares = %+v, want 10 and 50, one after the other within %+v", shares, record)
+		}
 		if want := "10 % of the traffic for 5m"; !slices.Contains(w.steps, want) {
 			t.Errorf("steps = %q, want %q", w.steps, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -35,8 +36,15 @@ type Result struct {
 	Sequence   int    // of the deployment
 	Plan       component.Plan
 	Records    []state.Record // that this run wrote, in order, each as it ended
+	Shares     []Share        // of the traffic, that a release in steps gave before all of it
 	Notes      []string       // what happened besides, in order: a hook that failed and may, a share of the traffic
 	Failure    *Failure       // nil when all went well
+}
+
+// Share is a part of the traffic that a deployment had for a while.
+type Share struct {
+	Percent        int
+	Started, Ended time.Time
 }
 
 // InvalidError says that the configuration or the call is wrong and that

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/google/go-github/v82/github"
@@ -37,6 +38,21 @@ func (c *Client) SetStatus(ctx context.Context, sha string, s Status) error {
 		return fmt.Errorf("setting commit status %q: %w", s.Context, err)
 	}
 	return nil
+}
+
+// Statuses yields the statuses of a commit, newest first, in the way of
+// [Client.Deployments]; of one context there may be several. It waits a few
+// seconds for a rate limit, not longer: then it yields a [LimitError].
+func (c *Client) Statuses(ctx context.Context, sha string) iter.Seq2[Status, error] {
+	q := question{"the statuses of commit " + sha, "statuses: read", reportPatience}
+	return pages(ctx, c, q, func(page github.ListOptions) ([]Status, *github.Response, error) {
+		found, response, err := c.rest.Repositories.ListStatuses(ctx, c.owner, c.name, sha, &page)
+		return each(found, statusOf), response, err
+	})
+}
+
+func statusOf(s *github.RepoStatus) Status {
+	return Status{Context: s.GetContext(), State: s.GetState(), Description: s.GetDescription(), TargetURL: s.GetTargetURL()}
 }
 
 // cut returns the first line of text in at most limit characters, and shows

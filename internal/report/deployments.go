@@ -29,19 +29,21 @@ type Change struct {
 	URL         string `json:"url,omitempty"`
 }
 
-// Left returns the changes that are left to the post step: the Deployment whose
-// place another one took, or that was destroyed, is inactive now, and one of an
-// earlier run that was released again serves.
+// Left returns, once, the changes that are left to the post step: the Deployment
+// whose place another one took, or that was destroyed, is inactive now, and one
+// of an earlier run that was released again serves.
 func (r *Reporter) Left() []Change {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	left := r.left
+	r.left = nil
 	if r.spares() {
-		for _, change := range r.left {
+		for _, change := range left {
 			r.dropped[change.Deployment+" "+change.State] = true
 		}
 		return nil
 	}
-	return r.left
+	return left
 }
 
 // Environment returns the environment of a Deployment that was told of; "" for
@@ -102,7 +104,7 @@ func (r *Reporter) sendOwn(ctx context.Context, own *deployed) error {
 	if own == nil || own.wanted.State == own.told {
 		return nil
 	}
-	return r.tell("deployments", own.deployment+" "+own.wanted.State, func() error {
+	return r.tell(ctx, "deployments", own.deployment+" "+own.wanted.State, func(ctx context.Context) error {
 		err := r.send(ctx, own.wanted)
 		if err == nil {
 			own.told = own.wanted.State
@@ -175,7 +177,7 @@ func (r *Reporter) Finish(ctx context.Context, changes []Change) error {
 	defer r.mu.Unlock()
 	var errs []error
 	for _, c := range changes {
-		errs = append(errs, r.tell("deployments", c.Deployment+" "+c.State, func() error {
+		errs = append(errs, r.tell(ctx, "deployments", c.Deployment+" "+c.State, func(ctx context.Context) error {
 			if c.ID == 0 {
 				id, err := r.find(ctx, c)
 				if err != nil || id == 0 {

@@ -204,6 +204,28 @@ func TestDeployments(t *testing.T) {
 	}
 }
 
+// What was deployed and is outdated serves nobody.
+func TestDeploymentOfWhatIsOutdated(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	p.earlier(t, "web-b", 2)
+	p.ids["web-a"] = p.intent(t, "web-a")
+	reporter := report.New(p.options)
+	if err := reporter.Report(t.Context(), p.record(t, "deploy", "web-a", 3, state.Succeeded)); err != nil {
+		t.Fatal(err)
+	}
+	reporter.Outdated("shop", "web", "production", "outdated: run 812 released 3f2c")
+	if err := reporter.Settle(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"web-b success", "web-a inactive"}, p.states()); diff != "" {
+		t.Errorf("Deployments (-want +got):\n%s", diff)
+	}
+	if left := reporter.Left(); len(left) != 0 {
+		t.Errorf("left to the post step: %+v, want nothing", left)
+	}
+}
+
 func TestDeploymentStatusSaysWhere(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
@@ -297,8 +319,8 @@ func TestStatusesAreDroppedFirst(t *testing.T) {
 		}
 	}
 	errs = append(errs, reporter.Settle(t.Context(), true))
-	if err := errors.Join(errs...); err == nil || strings.Count(err.Error(), "rate limit") != 2 {
-		t.Errorf("errors = %v, want one for statuses and one for Deployments", err)
+	if err := errors.Join(errs...); err == nil || strings.Count(err.Error(), "rate limit") != 4 {
+		t.Errorf("errors = %v, want one for statuses and one for Deployments, and again at the end", err)
 	}
 	if got := len(p.fake.Calls()) - before; got != 1 || reporter.Dropped() != 3 {
 		t.Errorf("%d requests, %d dropped, want 1 and 3", got, reporter.Dropped())

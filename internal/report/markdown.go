@@ -1,6 +1,7 @@
 package report
 
 import (
+	"html"
 	"net/url"
 	"regexp"
 	"strings"
@@ -10,8 +11,11 @@ import (
 // oneLine returns text without line breaks and control characters.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		switch {
+		case unicode.IsControl(r):
 			return ' '
+		case unicode.Is(unicode.Bidi_Control, r):
+			return -1 // it would turn around what we write after it
 		}
 		return r
 	}, terminalCodes.ReplaceAllString(text, ""))
@@ -42,6 +46,25 @@ func escape(text string) string {
 	return b.String()
 }
 
+// noisy is what GitHub makes a mention, a reference or a link of, up to the
+// place where a character that nobody sees prevents it. Escaping does not: it
+// looks at the text that is shown.
+var noisy = regexp.MustCompile(`(?i)@[\w-]|#\d|\bGH-\d|://|\bwww\.`)
+
+// quietly returns text of which GitHub makes no mention, no reference and no
+// link: in a comment those notify people and other threads.
+func quietly(text string) string {
+	return noisy.ReplaceAllStringFunc(oneLine(text), func(match string) string {
+		return match[:len(match)-1] + "\u200b" + match[len(match)-1:]
+	})
+}
+
+// quiet is [escape] for a comment.
+func quiet(text string) string { return escape(quietly(text)) }
+
+// asHTML is text for between two tags of a comment.
+func asHTML(text string) string { return html.EscapeString(quietly(cutText(text, logWidth))) }
+
 // code returns text as a code span, and no text as nothing. See [inTable].
 func code(text string) string {
 	text = oneLine(text)
@@ -64,7 +87,7 @@ func inTable(span string) string { return strings.ReplaceAll(span, "|", `\|`) }
 func fence(language, text string) string {
 	text = terminalCodes.ReplaceAllString(text, "")
 	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
 			return -1
 		}
 		return r

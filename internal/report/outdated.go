@@ -19,5 +19,8 @@ func (r *Reporter) Outdated(project, app, workspace, text string) {
 		p = &progress{made: map[string]*deployed{}, last: record}
 		r.told[name] = p
 	}
+	if p.wrong() {
+		return // which says more
+	}
 	p.verdict, p.text = success, statusText(r.options.Secrets.RedactString(text), identity{})
 }

@@ -41,3 +41,19 @@ func TestOutdated(t *testing.T) {
 		})
 	}
 }
+
+// An app that failed is not called outdated.
+func TestFailedAndOutdated(t *testing.T) {
+	t.Parallel()
+	reporter, fake := newReporter(t)
+	if err := reporter.Report(t.Context(), record("deploy", state.Failed)); err != nil {
+		t.Fatal(err)
+	}
+	reporter.Outdated("", "web", "production", "outdated: run 812 released 3f2c")
+	if err := reporter.Settle(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if statuses := fake.Statuses(); len(statuses) != 1 || statuses[0].State != "failure" {
+		t.Errorf("statuses = %+v, want the failure alone", statuses)
+	}
+}

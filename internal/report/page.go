@@ -9,13 +9,16 @@ const (
 	tableSize  = 256 << 10
 	notesSize  = 64 << 10
 	planSize   = 128 << 10 // of one app
-	diffSize   = 20 << 10  // of one change
-	ganttSize  = 40 << 10  // Mermaid draws nothing that is longer than 50,000 characters
-	detailSize = 4 << 10   // of one problem
+	imagesSize = 64 << 10
+	diffSize   = 20 << 10 // of one change
+	ganttSize  = 40 << 10 // Mermaid draws nothing that is longer than 50,000 characters
+	detailSize = 4 << 10  // of one problem
+
+	commentPlanSize = 20 << 10 // of one app, in a comment
 
 	mostProblems = 20 // of the run, or of one app
 	logLines     = 40
-	logWidth     = 500 // of a line that somebody else wrote
+	logWidth     = 500 // of a line that somebody else wrote, in bytes
 )
 
 // page adds parts as long as there is room. The parts come in the order in
@@ -41,5 +44,31 @@ func (p *page) add(write func(*strings.Builder)) {
 func written(write func(*strings.Builder)) string {
 	var b strings.Builder
 	write(&b)
+	return b.String()
+}
+
+// cutText returns the beginning of text, in at most size bytes and a mark.
+func cutText(text string, size int) string {
+	if len(text) <= size {
+		return text
+	}
+	return strings.ToValidUTF8(text[:size], "") + "…"
+}
+
+// cutLines returns as many lines of text as size bytes have room for, and says
+// so where that is not all. Long lines are cut.
+func cutLines(text string, size int) string {
+	if text = strings.TrimRight(text, "\n"); text == "" {
+		return ""
+	}
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		line = cutText(line, logWidth)
+		if b.Len()+len(line) > size {
+			b.WriteString("… the rest is in the log\n")
+			break
+		}
+		b.WriteString(line + "\n")
+	}
 	return b.String()
 }

@@ -6,12 +6,14 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/secret"
@@ -58,6 +60,7 @@ type Reporter struct {
 	left    []Change             // for the post step
 	dropped map[string]bool      // what could not be told
 	refused map[string]bool      // of which kind nothing can be told
+	limited map[string]bool      // of these, the kinds that may be told later
 }
 
 // progress is what we know of one app, and what was told about it.
@@ -85,7 +88,7 @@ const (
 
 // New returns a Reporter that has told nothing yet.
 func New(o Options) *Reporter {
-	return &Reporter{options: o, told: map[string]*progress{}, dropped: map[string]bool{}, refused: map[string]bool{}}
+	return &Reporter{options: o, told: map[string]*progress{}, dropped: map[string]bool{}, refused: map[string]bool{}, limited: map[string]bool{}}
 }
 
 // Report tells where the operation of r stands, if that changes what was told:
@@ -128,12 +131,17 @@ func (r *Reporter) Report(ctx context.Context, record state.Record) error {
 // Settle ends what is still pending, for nothing may stay so for ever: with
 // success where the app's last operation went well and the run did too, as
 // after a deploy without a release; else with error. It tries again what could
-// not be told before. Call it once, at the end.
+// not be told before, also what had to wait: first where something else is
+// shown. Call it once, at the end.
 func (r *Reporter) Settle(ctx context.Context, well bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	maps.DeleteFunc(r.refused, func(kind string, _ bool) bool { return r.limited[kind] })
+	names := slices.SortedFunc(maps.Keys(r.told), func(a, b string) int {
+		return cmp.Or(-cmp.Compare(r.told[a].state, r.told[b].state), cmp.Compare(a, b))
+	})
 	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(r.told)) {
+	for _, name := range names {
 		p := r.told[name]
 		switch {
 		case p.verdict != "":
@@ -228,7 +236,7 @@ func (r *Reporter) setStatus(ctx context.Context, p *progress, to, text string) 
 		r.dropped[statusName(p.last)+" "+to] = true
 		return nil
 	}
-	return r.tell("statuses", statusName(p.last)+" "+to, func() error {
+	return r.tell(ctx, "statuses", statusName(p.last)+" "+to, func(ctx context.Context) error {
 		err := r.options.Client.SetStatus(ctx, sha, github.Status{
 			Context:     statusName(p.last),
 			State:       to,
@@ -244,13 +252,20 @@ func (r *Reporter) setStatus(ctx context.Context, p *progress, to, text string) 
 
 func (r *Reporter) spares() bool { return r.options.Spare != nil && r.options.Spare() }
 
-// tell sends something, unless it is of a kind that was refused before.
-func (r *Reporter) tell(kind, name string, send func() error) error {
+// patience is how long sending one thing may take, with all tries. A platform
+// must not wait for those who are told about it.
+const patience = 20 * time.Second
+
+// tell sends something, unless it is of a kind that was refused before, or that
+// nobody took in time.
+func (r *Reporter) tell(ctx context.Context, kind, name string, send func(context.Context) error) error {
 	if r.refused[kind] {
 		r.dropped[name] = true
 		return nil
 	}
-	err := send()
+	sending, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := send(sending)
 	if err == nil {
 		delete(r.dropped, name)
 		return nil
@@ -258,6 +273,7 @@ func (r *Reporter) tell(kind, name string, send func() error) error {
 	r.dropped[name] = true
 	_, forbidden := errors.AsType[*github.PermissionError](err)
 	_, limited := errors.AsType[*github.LimitError](err)
-	r.refused[kind] = forbidden || limited
+	late := sending.Err() != nil && ctx.Err() == nil
+	r.refused[kind], r.limited[kind] = forbidden || limited || late, limited
 	return err
 }

@@ -17,11 +17,14 @@ type Sticky struct {
 	Number  int // of the pull request
 	Project string
 
-	// Render makes the text, with [Comment], from what is true now. It is
-	// called again after writing, so that of two runs the last one to look
-	// corrects what the other wrote before it knew.
+	// Render makes the text, with [Comment], from what is true now: what every
+	// run can see before this one writes. It is called again after writing.
 	Render func(context.Context) (string, error)
 }
+
+// mostRewrites bounds how often one run corrects the comment, while others
+// change what is true all the time. The last one of them corrects it.
+const mostRewrites = 5
 
 // Write makes the comment say what is true. Where there is none it makes one if
 // create says so.
@@ -35,37 +38,38 @@ func (s Sticky) Write(ctx context.Context, create bool) error {
 		return err
 	}
 	comment, err := s.find(ctx, byBot)
-	if err != nil {
+	if err != nil || comment == nil && !create {
 		return err
 	}
-	if comment == nil {
-		if !create {
-			return nil
+	for range mostRewrites {
+		if comment, err = s.say(ctx, comment, text); err != nil {
+			return err
 		}
-		if comment, err = s.create(ctx, text); err != nil {
+		// Whoever writes last looks once more after that, and so leaves nothing
+		// behind that was not true any more when it was written.
+		if text, err = s.Render(ctx); err != nil || comment.Body == text {
 			return err
 		}
 	}
-	written, err := s.update(ctx, *comment, text)
-	if err != nil {
-		return err
-	}
-	if text, err = s.Render(ctx); err != nil {
-		return err
-	}
-	_, err = s.update(ctx, written, text)
-	return err
+	return nil
 }
 
-// update replaces the text of a comment, unless it says that already. One that
-// somebody deleted is made again.
-func (s Sticky) update(ctx context.Context, c github.Comment, text string) (github.Comment, error) {
+// say gives the comment a text, and makes it where there is none, or none any
+// more.
+func (s Sticky) say(ctx context.Context, c *github.Comment, text string) (*github.Comment, error) {
+	if c == nil {
+		made, err := s.create(ctx, text)
+		if err != nil || made.Body == text {
+			return made, err
+		}
+		c = made
+	}
 	if c.Body == text {
 		return c, nil
 	}
 	err := s.Client.UpdateComment(ctx, c.ID, text)
-	if errors.Is(err, github.ErrNotFound) {
-		return s.Client.CreateComment(ctx, s.Number, text)
+	if errors.Is(err, github.ErrNotFound) { // somebody took it away, perhaps since there was an older one
+		return s.create(ctx, text)
 	}
 	c.Body = text
 	return c, err

@@ -5,10 +5,12 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -23,6 +25,7 @@ type Run struct {
 	Root        string          // folder of the repository, which shown paths are relative to; "" for paths as they are
 	Problems    hcl.Diagnostics // with the configuration or the call: nothing was touched
 	Notes       []string        // what else the reader should know, one line each
+	Secrets     *secret.Set     // that are masked; or nil
 }
 
 // App is what the verb did to one app.
@@ -35,8 +38,15 @@ type App struct {
 	Sequence   int    // of the deployment; or 0
 	Plan       component.Plan
 	Records    []state.Record // that this run wrote, each as it ended
+	Shares     []Share        // that a release in steps gave, in order
 	Notes      []string       // what happened besides, one line each
 	Failure    *Failure       // nil when all went well
+}
+
+// Share is a part of the traffic that a deployment had for a while.
+type Share struct {
+	Percent        int
+	Started, Ended time.Time
 }
 
 // Failure is why an app's operation went wrong, and where that leaves it.
@@ -53,8 +63,9 @@ type Failure struct {
 // to do about it, then what was done, then what would be, then where the time
 // went. All text in r may come from outside: none of it can break out of its
 // place. It has at most 768 KiB, whatever r holds: the runner drops a page of
-// more than 1 MiB as a whole. Whoever writes the result masks secrets.
+// more than 1 MiB as a whole.
 func Summary(r Run) string {
+	r = r.masked()
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", title(r))
 	writePlace(&b, r)
@@ -72,6 +83,7 @@ func Summary(r Run) string {
 	for _, app := range r.Apps {
 		p.add(func(b *strings.Builder) { writePlan(b, app) })
 	}
+	p.add(func(b *strings.Builder) { writeImages(b, r.Apps) })
 	p.add(func(b *strings.Builder) { writeGantt(b, r.Apps) })
 	b.WriteString(notes)
 	if p.omitted > 0 {

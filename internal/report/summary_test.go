@@ -69,7 +69,11 @@ func TestSummary(t *testing.T) {
 				{
 					Deployment: "web-7ndvpx7ahe", Sequence: 12,
 					Notes: []string{"release: 10 % of the traffic for 5m, ready", `the hook "announce" failed; on_failure says to go on: no such host`},
-					Name:  "web", Outcome: "changed", URL: "https://web.example.test/start?token=x", Image: "registry.example.test/web@sha256:3f2c",
+					Name:  "web", Outcome: "changed", URL: "https://web.example.test/start?token=x", Image: "registry.example.test/acme/web@sha256:3f2c1a9b0d1e77777777777777777777777777777777777777777777777777",
+					Shares: []report.Share{
+						{Percent: 10, Started: start.Add(80 * time.Second), Ended: start.Add(140 * time.Second)},
+						{Percent: 50, Started: start.Add(140 * time.Second), Ended: start.Add(260 * time.Second)},
+					},
 					Records: records(
 						step{"build", state.Succeeded, 3200 * time.Millisecond}, step{"push", state.Succeeded, 800 * time.Millisecond},
 						step{"deploy", state.Succeeded, 75 * time.Second}, step{"release", state.Succeeded, 192 * time.Second},
@@ -186,19 +190,29 @@ func TestHostileTextStaysInside(t *testing.T) {
 	}
 }
 
+// manyApps are apps with plans.
+func manyApps(count int) []report.App {
+	apps := make([]report.App, count)
+	for i, p := range manyPlans(count) {
+		apps[i] = report.App{Name: p.App, Plan: p.Whole}
+	}
+	return apps
+}
+
 // A page holds what matters most, whatever it is given, and stays below what
 // the runner takes.
 func TestPageIsBounded(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a long <story> | ", 2_000)
 	var logs []component.LogLine
-	for range 1000 {
+	for range 10_000 {
 		logs = append(logs, component.LogLine{Instance: "web-1", Text: long[:10_000]})
 	}
 	var changes []component.Change
 	for range 1000 {
 		changes = append(changes, component.Change{Action: component.Update, Subject: "object", Reason: long, Diff: long})
 	}
+	megabyte := strings.Repeat("ж`</details>|", 1<<17)
 	problems := slices.Repeat(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Summary of " + long, Detail: long}}, 1000)
 	app := report.App{
 		Name: "web", URL: "https://web.example.test/" + long, Image: long, Notes: []string{long, long}, Plan: component.Plan{Changes: changes},
@@ -209,6 +223,11 @@ func TestPageIsBounded(t *testing.T) {
 		"one app":        {Verb: "up", Workspace: "production", Apps: []report.App{app}},
 		"many":           {Verb: "up", Workspace: "production", Apps: slices.Repeat([]report.App{app}, 50), Notes: slices.Repeat([]string{long}, 1000)},
 		"a thousand":     {Verb: "up", Apps: slices.Repeat([]report.App{{Name: "web", Image: long, URL: app.URL, Records: app.Records}}, 1000)},
+		"600 with plans": {Verb: "plan", Apps: manyApps(600)},
+		"a megabyte": {Verb: "up", Apps: []report.App{{Name: "web", Failure: &report.Failure{
+			Stage: "deploy", Cause: hcl.Diagnostics{{Summary: megabyte, Detail: megabyte}}, Serving: megabyte, Left: megabyte, Next: megabyte,
+			Logs: []component.LogLine{{Instance: "web-1", Text: megabyte}},
+		}}}},
 		"only problems":  {Verb: "up", Problems: problems},
 		"absurd wording": {Verb: long, Workspace: long, Commit: long, Repository: "https://github.example.test/octo/shop", Environment: long, Apps: []report.App{{Name: long, Records: app.Records}}},
 	}
@@ -226,10 +245,12 @@ func TestPageIsBounded(t *testing.T) {
 				t.Error("the page is cut within a character")
 			}
 			wants := map[string][]string{
-				"one app":       {"❌ web: deploy failed", "**Serves users now:**", "The last 40 lines of the workload", "| **web** |", "and 980 more"},
-				"many":          {"50 of 50 apps failed", "❌ web: deploy failed", "Parts that are left out: "},
-				"a thousand":    {"Apps that are left out here: "},
-				"only problems": {"nothing was touched", "and 980 more"},
+				"one app":        {"❌ web: deploy failed", "**Serves users now:**", "The last 40 lines of the workload", "| **web** |", "and 980 more"},
+				"many":           {"50 of 50 apps failed", "❌ web: deploy failed", "Parts that are left out: "},
+				"a thousand":     {"Apps that are left out here: "},
+				"600 with plans": {"| **app-599** | 2 to update |", "Parts that are left out: ", "### Plan for app-0"},
+				"a megabyte":     {"❌ web: deploy failed", "**Next step:** ", "The last line of the workload"},
+				"only problems":  {"nothing was touched", "and 980 more"},
 			}
 			for _, want := range wants[name] {
 				if !strings.Contains(got, want) {

@@ -21,9 +21,10 @@ var columns = []column{
 	{"push", stageCell("push")},
 	{"deploy", stageCell("deploy")},
 	{"release", stageCell("release")},
-	{"deployment", deploymentCell},
-	{"image", func(a App) string { return inTable(code(cutText(a.Image, logWidth))) }},
+	{"what would change", planCell},
 	{"URL", func(a App) string { return link(cutText(a.URL, logWidth)) }},
+	{"deployment", deploymentCell},
+	{"image", imageCell},
 }
 
 // writeTable writes one row for each app, without the columns in which no app
@@ -70,6 +71,40 @@ func deploymentCell(a App) string {
 	return text
 }
 
+// planCell is a plan in short; nothing for a verb that makes none.
+func planCell(a App) string {
+	if a.Plan.Changes == nil {
+		return ""
+	}
+	return PlanText(a.Plan)
+}
+
+// imageCell names an image by as much of its digest as people compare.
+func imageCell(a App) string {
+	image := a.Image
+	if at := strings.LastIndex(image, "@"); at >= 0 && len(image) > at+1+shownDigest {
+		image = image[:at+1+shownDigest] + "…"
+	}
+	return inTable(code(cutText(image, logWidth)))
+}
+
+// writeImages lists the images in a form to copy.
+func writeImages(b *strings.Builder, apps []App) {
+	var images strings.Builder
+	for i, app := range apps {
+		if images.Len() > imagesSize {
+			fmt.Fprintf(&images, "… and up to %d more\n", len(apps)-i)
+			break
+		}
+		if app.Image != "" {
+			images.WriteString(oneLine(cutText(app.Image, logWidth)) + "\n")
+		}
+	}
+	if images.Len() > 0 {
+		fmt.Fprintf(b, "<details><summary>Images to copy</summary>\n\n%s\n</details>\n\n", fence("text", images.String()))
+	}
+}
+
 // record returns the last record of a stage, or nil.
 func (a App) record(stage string) *state.Record {
 	for _, r := range slices.Backward(a.Records) {
@@ -100,7 +135,8 @@ func stageCell(stage string) func(App) string {
 		case r.Ended.IsZero():
 			return marks[r.Status]
 		}
-		return marks[r.Status] + " " + duration(r.Ended.Sub(r.Started))
+		// Spaces that break no line.
+		return strings.ReplaceAll(marks[r.Status]+" "+duration(r.Ended.Sub(r.Started)), " ", "\u00a0")
 	}
 }
 

@@ -20,19 +20,25 @@ type identity struct {
 	digest     string // of what was deployed; "" where there is none
 }
 
-// String is the identity as it ends a text: each part that is known.
+// String is the identity as it ends a text: each part that is known. What could
+// not be read back, as records of others may hold, is left out.
 func (i identity) String() string {
-	if i.deployment == "" {
+	text := " · " + i.deployment
+	for _, part := range []string{fmt.Sprintf(" · no. %d", i.sequence), " · " + i.digest[:min(len(i.digest), shownDigest)]} {
+		if isIdentity(text + part) {
+			text += part
+		}
+	}
+	if !isIdentity(text) {
 		return ""
 	}
-	text := " · " + i.deployment
-	if i.sequence > 0 {
-		text += fmt.Sprintf(" · no. %d", i.sequence)
-	}
-	if i.digest != "" {
-		text += " · " + i.digest[:min(len(i.digest), shownDigest)]
-	}
 	return text
+}
+
+// isIdentity reports whether text is an identity and nothing else.
+func isIdentity(text string) bool {
+	found := identityText.FindStringIndex(text)
+	return found != nil && found[0] == 0
 }
 
 // statusText is the text of a status: what happened, cut to leave room for the
@@ -49,7 +55,7 @@ func statusText(what string, of identity) string {
 }
 
 // identityText is how a text ends that has an identity.
-var identityText = regexp.MustCompile(` · ([a-z0-9-]{1,63})(?: · no\. ([0-9]{1,9}))?(?: · ([a-z0-9]+:[0-9a-f]{1,12}))?$`)
+var identityText = regexp.MustCompile(` · ([a-z0-9-]{1,63})(?: · no\. ([1-9][0-9]{0,8}))?(?: · ([a-z0-9]{1,12}:[0-9a-f]{1,12}))?$`)
 
 // ParseStatus reads which deployment the text of a status is about, so that a
 // state that was lost can be made again. The grammar is

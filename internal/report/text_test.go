@@ -58,3 +58,36 @@ func TestStatusTextIsReadBack(t *testing.T) {
 		}
 	}
 }
+
+// What others recorded may be anything. It is told as far as it can be read
+// back, and a text is never too long for it.
+func TestStatusTextOfOddRecords(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 300)
+	cases := map[string]struct {
+		deployment, digest string
+		sequence           int
+		want               string // at the end
+	}{
+		"all is well":              {"web-1", "sha256:0123456789abcdef", 7, "deploy failed: no room · web-1 · no. 7 · sha256:0123456789ab"},
+		"no sequence":              {"web-1", "sha256:0123456789abcdef", 0, "deploy failed: no room · web-1 · sha256:0123456789ab"},
+		"a deployment of 300":      {long, "sha256:0123456789abcdef", 7, "deploy failed: no room"},
+		"another deployment's":     {"a · web-1", "", 7, "deploy failed: no room"},
+		"a sequence of ten digits": {"web-1", "", 1_000_000_000, "deploy failed: no room · web-1"},
+		"no digest at all":         {"web-1", "größer als erlaubt", 7, "deploy failed: no room · web-1 · no. 7"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reporter, fake := newReporter(t)
+			r := record("deploy", state.Failed)
+			r.Deployment, r.Digest, r.Sequence, r.Message = c.deployment, c.digest, c.sequence, "no room"
+			if err := reporter.Report(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if got := fake.Statuses()[0].Description; got != c.want {
+				t.Errorf("the text is %q, want %q", got, c.want)
+			}
+		})
+	}
+}

@@ -84,11 +84,16 @@ func TestContextOffARunner(t *testing.T) {
 func TestHeadSHA(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ event, want string }{
-		"pull request": {`{"pull_request": {"head": {"sha": "9a9a"}}}`, "9a9a"},
-		"workflow run": {`{"workflow_run": {"head_sha": "8b8b"}}`, "8b8b"},
-		"merge group":  {`{"merge_group": {"head_sha": "7c7c"}}`, "7c7c"},
-		"push":         {`{"after": "3f2c"}`, "3f2c"},
-		"no event":     {"", "3f2c"},
+		"pull request":        {`{"pull_request": {"head": {"sha": "9a9a"}}}`, "9a9a"},
+		"workflow run":        {`{"workflow_run": {"head_sha": "8b8b"}}`, "8b8b"},
+		"merge group":         {`{"merge_group": {"head_sha": "7c7c"}}`, "7c7c"},
+		"push":                {`{"after": "3f2c"}`, "3f2c"},
+		"no event":            {"", "3f2c"},
+		"pull request target": {`{"action": "closed", "pull_request": {"head": {"sha": "9a9a"}, "base": {"sha": "3f2c"}, "merge_commit_sha": "6d6d"}}`, "9a9a"},
+		"workflow dispatch":   {`{"inputs": {"app": "web", "head_sha": "eeee"}, "ref": "refs/heads/main"}`, "3f2c"},
+		"schedule":            {`{"schedule": "0 4 * * *"}`, "3f2c"},
+		"repository dispatch": {`{"action": "rollback", "client_payload": {"pull_request": {"head": {"sha": "eeee"}}}, "branch": "main"}`, "3f2c"},
+		"an event cut off":    {`{"pull_request": {"head": {"sha": "9a`, "3f2c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

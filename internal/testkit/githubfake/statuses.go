@@ -31,6 +31,10 @@ func (f *Fake) createStatus(w http.ResponseWriter, r *http.Request) {
 		refuseREST(w, http.StatusUnprocessableEntity, "description is too long (maximum is 140 characters)")
 		return
 	}
+	if len([]rune(s.Context)) > 255 {
+		refuseREST(w, http.StatusUnprocessableEntity, "context is too long (maximum is 255 characters)")
+		return
+	}
 	s.SHA = r.PathValue("sha")
 	if !commitSHA.MatchString(s.SHA) || s.SHA == noCommit {
 		refuseREST(w, http.StatusUnprocessableEntity, "No commit found for SHA: "+s.SHA)
