@@ -78,7 +78,7 @@ func (j *job) run(t *testing.T, name string) (status int, log string) {
 // environ is the environment of the step.
 func (j *job) environ() []string {
 	return []string{
-		"GITHUB_ACTIONS=true", "GITHUB_ACTION_REPOSITORY=acme/deploy-action", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + commit, "GITHUB_REF_NAME=main",
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + commit, "GITHUB_REF_NAME=main",
 		"GITHUB_RUN_ID=" + strconv.Itoa(oneRun), "GITHUB_RUN_ATTEMPT=1", "GITHUB_WORKSPACE=" + j.workspace,
 		"GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
 		"GITHUB_OUTPUT=" + j.output, "GITHUB_STEP_SUMMARY=" + j.pages, "GITHUB_STATE=" + filepath.Join(j.temp, "state"),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/engine"
@@ -34,7 +35,20 @@ func (s *session) ancestry(ctx context.Context, commit, to string) (engine.Ances
 	case !s.machine.runner.Active() || ctx.Err() != nil:
 		return "", err
 	}
+	if s.handedAncestor(ctx, commit, to) {
+		return engine.Ancestor, nil
+	}
 	return s.askAncestry(ctx, commit, to)
+}
+
+// handedAncestor reports whether a job before this one has found that to, the
+// commit of the run, descends from the other one.
+func (s *session) handedAncestor(ctx context.Context, commit, to string) bool {
+	if s.handover == nil || to != s.machine.runner.Context().HeadSHA {
+		return false
+	}
+	handed := s.handover(ctx)
+	return handed != nil && slices.Contains(handed.Older, commit)
 }
 
 // askAncestry asks GitHub.

@@ -77,8 +77,8 @@ func TestWithoutAPostStep(t *testing.T) {
 		inputs []string
 		want   []string // after the main step
 	}{
-		"an action": {want: []string{"success", "success"}},
-		"an image":  {inputs: []string{"GITHUB_ACTION_REPOSITORY="}, want: []string{"inactive", "success"}},
+		"an action": {inputs: []string{withPost}, want: []string{"success", "success"}},
+		"an image":  {want: []string{"inactive", "success"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

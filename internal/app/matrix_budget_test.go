@@ -88,7 +88,7 @@ func TestHundredJobsAtOnce(t *testing.T) {
 				t.Errorf("push %d: %d jobs made %+v, want %d jobs, at most %d calls and %d writes, and none refused", push, len(jobs), got, budgetJobs, budgetCalls, budgetWrites)
 			}
 			// Two of the commit and, from the second on, one of what was there before.
-			if !strings.Contains(jobs[0].summary, fmt.Sprintf("Statuses that could not be set: %d", 2+push)) {
+			if !strings.Contains(jobs[0].summary, fmt.Sprintf("Deployments that could not be set: %d", 2+push)) {
 				t.Errorf("push %d: the page does not count what was left out:\n%s", push, jobs[0].summary)
 			}
 			m.commit(t, map[string]string{"waypoint.hcl": m.files["waypoint.hcl"] + "\n"})

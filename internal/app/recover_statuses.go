@@ -30,7 +30,7 @@ type statusReader struct {
 
 // toldStatus is a status with its commit.
 type toldStatus struct {
-	github.SetAt
+	github.Status
 	commit string
 }
 
@@ -55,7 +55,7 @@ func (s *statusReader) of(ctx context.Context, app string) ([]state.Record, erro
 // the history cannot be followed it ends.
 func (s *statusReader) walk(ctx context.Context) error {
 	for sha, n := s.head, 0; sha != "" && n < mostCommits; n++ {
-		for status, err := range s.client.CommitStatuses(ctx, sha) {
+		for status, err := range s.client.Statuses(ctx, sha) {
 			if err != nil {
 				return err
 			}

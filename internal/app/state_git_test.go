@@ -122,6 +122,8 @@ func TestPostStepOnGit(t *testing.T) {
 	if j.github.Ref(stateRef) == "" {
 		t.Errorf("the post step left the state in the journal\n%s", log)
 	}
+	// The next job has a folder of its own.
+	j.temp = t.TempDir()
 	status, log = j.run(t, "deploy-action")
 	want(t, status, log, 0)
 	if got := j.outputs(t)["sequence"]; got != "2" {

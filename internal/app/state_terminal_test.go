@@ -22,10 +22,11 @@ func TestTerminalOnGit(t *testing.T) {
 	if j.locked(t) || len(j.github.Deployments()) != 1 {
 		t.Errorf("a terminal keeps the lock, or makes Deployments of commits that GitHub may not have: %d\n%s", len(j.github.Deployments()), log)
 	}
+	j.inputs = append(j.inputs, "GITHUB_RUN_ID=43") // one that begins later
 	status, log = j.run(t, "deploy-action")
 	want(t, status, log, 0)
 	if got := j.outputs(t)["sequence"]; got != "3" {
-		t.Errorf("the next deploy of a job has sequence %q, want 3", got)
+		t.Errorf("the next deploy of a job has sequence %q, want 3\n%s", got, log)
 	}
 }
 

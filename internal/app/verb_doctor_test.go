@@ -291,7 +291,8 @@ func TestDoctorRunner(t *testing.T) {
 		"retention":   {[]string{"GITHUB_RETENTION_DAYS=7"}, "retention", "warning", "artifacts are kept for 7 days; keep artifacts for 30 days or more"},
 		"journal":     {[]string{"GITHUB_STATE=/no/such/folder/state"}, "journal", "problem", "update the runner"},
 		"switch":      {[]string{"INPUT_STATUSES=no"}, "permission statuses: write", "problem", "it takes true or false"},
-		"no service":  {[]string{"ACTIONS_RESULTS_URL="}, "state", "problem", "No place for the state; This step has no artifact service"},
+		"no service":  {[]string{"ACTIONS_RESULTS_URL="}, "state", "ok", "readable: 0 records of workspace \"default\" on a git ref"},
+		"a run step":  {[]string{"ACTIONS_RESULTS_URL=", "ACTIONS_RUNTIME_TOKEN="}, "state", "problem", "No place for the state; This step has no artifact service"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -43,6 +43,7 @@ type matrixRun struct {
 	tree    tree
 	surveys map[string]*claim.Survey // what GitHub tells of each app's Deployments
 	why     map[string]string        // why an app has changed
+	older   []string                 // commits of releases that ours is known to descend from
 	notes   []string
 }
 
@@ -142,7 +143,7 @@ func (m *matrixRun) handOver(ctx context.Context, entries []matrix.Entry) error 
 	for i, e := range entries {
 		names[i] = e.App
 	}
-	return runstore.HandOver(ctx, m.options, names, m.surveys, content)
+	return runstore.HandOver(ctx, m.options, names, runstore.Found{Surveys: m.surveys, Older: m.older, Matrix: content})
 }
 
 // conclude prints the matrix and hands it on.

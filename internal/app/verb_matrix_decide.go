@@ -152,7 +152,10 @@ func (d differences) compare(ctx context.Context, base string) difference {
 		found.why = fmt.Sprintf("it is one of more than %d commits to compare", mostBases)
 		return found
 	}
-	found.files, err = d.options.Client.ChangedFiles(ctx, base, ours)
+	var follows bool
+	if found.files, follows, err = d.options.Client.ChangedFiles(ctx, base, ours); follows {
+		d.older = append(d.older, base)
+	}
 	switch {
 	case errors.Is(err, github.ErrNotFound):
 		found.why = fmt.Sprintf("neither the checkout nor GitHub has the commits %.7s and %.7s", base, ours)

@@ -103,8 +103,8 @@ func calls() map[string]call {
 		"SetStatus": {"statuses: write", true, func(ctx context.Context, w *world) error {
 			return w.client.SetStatus(ctx, head, github.Status{Context: "x", State: "error"})
 		}},
-		"CommitStatuses": {"statuses: read", false, func(ctx context.Context, w *world) error {
-			return drain(w.client.CommitStatuses(ctx, head))
+		"Statuses": {"statuses: read", false, func(ctx context.Context, w *world) error {
+			return drain(w.client.Statuses(ctx, head))
 		}},
 		"CreateDeployment": {"deployments: write", false, func(ctx context.Context, w *world) error {
 			return second(w.client.CreateDeployment(ctx, deployment("new")))

@@ -18,16 +18,23 @@ const mostCompared = 300
 var errManyFiles = errors.New("the tree is too large to be listed")
 
 // ChangedFiles returns the paths, from the top of the repository, of the files
-// that differ between two commits, in no order; of a renamed file both. It asks
-// for a comparison and, where that says less than all, for both trees. Its
-// error is [ErrNotFound] where the repository lacks one of the commits.
-func (c *Client) ChangedFiles(ctx context.Context, base, head string) ([]string, error) {
-	files, whole, err := c.compared(ctx, base, head)
-	if whole || errors.Is(err, ErrNotFound) {
-		return files, err
+// that differ between two commits, in no order; of a renamed file both; and
+// whether head is known to have all commits of base. It asks for a comparison
+// and, where that says less than all, for both trees. Its error is [ErrNotFound]
+// where the repository lacks one of the commits.
+func (c *Client) ChangedFiles(ctx context.Context, base, head string) (files []string, follows bool, err error) {
+	files, follows, err = c.compared(ctx, base, head)
+	if follows && len(files) < mostCompared || errors.Is(err, ErrNotFound) {
+		return files, follows, err
 	}
 	// Also where the comparison failed: one of large commits takes GitHub too
 	// long at times.
+	files, err = c.differing(ctx, base, head)
+	return files, follows, err
+}
+
+// differing compares the trees of two commits.
+func (c *Client) differing(ctx context.Context, base, head string) ([]string, error) {
 	before, err := c.fileTree(ctx, base)
 	if err != nil {
 		return nil, err
@@ -48,11 +55,11 @@ func (c *Client) ChangedFiles(ctx context.Context, base, head string) ([]string,
 }
 
 // compared returns the files that differ by the comparison of two commits. That
-// is the whole truth only where head comes after base, since GitHub compares
-// with what both have in common, and where the list was not cut.
+// is the whole truth only where head follows base, since GitHub compares with
+// what both have in common, and where the list was not cut.
 //
 // See https://docs.github.com/rest/commits/commits#compare-two-commits.
-func (c *Client) compared(ctx context.Context, base, head string) (files []string, whole bool, err error) {
+func (c *Client) compared(ctx context.Context, base, head string) (files []string, follows bool, err error) {
 	var found *github.CommitsComparison
 	err = c.call(ctx, readContents, readPatience, func() (err error) {
 		// Files come with the first page, whatever its size.
@@ -68,8 +75,7 @@ func (c *Client) compared(ctx context.Context, base, head string) (files []strin
 			files = append(files, former)
 		}
 	}
-	follows := found.GetStatus() == Ahead || found.GetStatus() == Identical
-	return files, follows && len(found.Files) < mostCompared, nil
+	return files, found.GetStatus() == Ahead || found.GetStatus() == Identical, nil
 }
 
 // fileTree returns what each file of a commit is, by its path.

@@ -1,10 +1,13 @@
 package github
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-github/v82/github"
 )
@@ -18,6 +21,8 @@ type Status struct {
 	State       string // pending, success, failure or error
 	Description string // one line; cut after 140 characters
 	TargetURL   string // where details are; or ""
+
+	Created time.Time // when it was set, of those that were read
 }
 
 // SetStatus sets a commit status. It waits a few seconds for a rate limit, not
@@ -41,18 +46,24 @@ func (c *Client) SetStatus(ctx context.Context, sha string, s Status) error {
 }
 
 // Statuses yields the statuses of a commit, newest first, in the way of
-// [Client.Deployments]; of one context there may be several. It waits a few
-// seconds for a rate limit, not longer: then it yields a [LimitError].
+// [Client.Deployments]. Those that a later one of their context took the place
+// of are among them.
+//
+// See https://docs.github.com/rest/commits/statuses.
 func (c *Client) Statuses(ctx context.Context, sha string) iter.Seq2[Status, error] {
-	q := question{"the statuses of commit " + sha, "statuses: read", reportPatience}
+	q := question{"the statuses of commit " + sha, "statuses: read", readPatience}
 	return pages(ctx, c, q, func(page github.ListOptions) ([]Status, *github.Response, error) {
 		found, response, err := c.rest.Repositories.ListStatuses(ctx, c.owner, c.name, sha, &page)
+		slices.SortStableFunc(found, func(a, b *github.RepoStatus) int { return cmp.Compare(b.GetID(), a.GetID()) })
 		return each(found, statusOf), response, err
 	})
 }
 
 func statusOf(s *github.RepoStatus) Status {
-	return Status{Context: s.GetContext(), State: s.GetState(), Description: s.GetDescription(), TargetURL: s.GetTargetURL()}
+	return Status{
+		Context: s.GetContext(), State: s.GetState(), Description: s.GetDescription(), TargetURL: s.GetTargetURL(),
+		Created: s.GetCreatedAt().Time,
+	}
 }
 
 // cut returns the first line of text in at most limit characters, and shows

@@ -125,6 +125,9 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request, path []string) {
 		}
 		reply(w, map[string]any{"data": found.outputs[i].resource(path[1], true)})
 		return
+	case len(path) == 2 && path[0] == "account" && path[1] == "details":
+		reply(w, map[string]any{"data": map[string]any{"id": "user-1", "type": "users", "attributes": map[string]any{"username": "alice"}}})
+		return
 	default:
 		f.t.Errorf("unexpected request for %s", r.URL)
 	}

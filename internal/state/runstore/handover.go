@@ -27,6 +27,9 @@ type Handover struct {
 	Runs    []github.Run      `json:"runs,omitempty"` // which made what is deployed now
 	Apps    map[string]Handed `json:"apps,omitempty"` // those of the jobs
 
+	// Older are commits that the run's own descends from.
+	Older []string `json:"older,omitempty"`
+
 	// Matrix is what the jobs were made of. It is for whoever makes it, and
 	// means nothing here.
 	Matrix json.RawMessage `json:"matrix,omitempty"`

@@ -11,16 +11,26 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
-// HandOver uploads what surveys of the apps tell for the jobs that will deploy
-// them, in this order, and what each of them would ask about the runs that made
-// what is deployed. It asks about so few runs that this always is a saving; what
-// cannot be told the jobs find out by themselves.
-func HandOver(ctx context.Context, o Options, apps []string, surveys map[string]*claim.Survey, matrix json.RawMessage) error {
-	h := Handover{Schema: handoverSchema, Attempt: o.Run.Attempt, Made: time.Now().UTC(), Jobs: len(apps), Apps: map[string]Handed{}, Matrix: matrix}
+// Found is what a job has found out before it hands over.
+type Found struct {
+	Surveys map[string]*claim.Survey // of Deployments, by app
+	Older   []string                 // see [Handover]
+	Matrix  json.RawMessage
+}
+
+// HandOver uploads what was found for the jobs that will deploy the apps, in
+// this order, and what each of them would ask about the runs that made what is
+// deployed. It asks about so few runs that this always is a saving; what cannot
+// be told the jobs find out by themselves.
+func HandOver(ctx context.Context, o Options, apps []string, found Found) error {
+	h := Handover{
+		Schema: handoverSchema, Attempt: o.Run.Attempt, Made: time.Now().UTC(), Jobs: len(apps), Apps: map[string]Handed{},
+		Older: found.Older, Matrix: found.Matrix,
+	}
 	users := map[int64]int{}
 	for turn, app := range apps {
 		of := Handed{Turn: turn}
-		if s := surveys[app]; s != nil {
+		if s := found.Surveys[app]; s != nil {
 			of.Page = s.Page
 			if len(s.Intents) > 0 {
 				of.Run = s.Intents[0].Run

@@ -93,7 +93,7 @@ func TestHandoverIsStaleAfterAWait(t *testing.T) {
 		}
 		ours := newJob(t, gh, 7)
 		surveys := map[string]*claim.Survey{"web": {}, "api": {}}
-		if err := runstore.HandOver(t.Context(), ours.options(t), []string{"web", "api"}, surveys, nil); err != nil {
+		if err := runstore.HandOver(t.Context(), ours.options(t), []string{"web", "api"}, runstore.Found{Surveys: surveys}); err != nil {
 			t.Fatal(err)
 		}
 		asks := func(app string) (deployments int) {
