@@ -92,7 +92,7 @@ func (s *session) settle(ctx context.Context, well bool) {
 	if !s.machine.hasPost() {
 		finish = func(left []report.Change) error { return s.reporter.Finish(ctx, left) }
 	}
-	if err := finish(s.reporter.Left()); err != nil {
+	if err := finish(s.reporter.Left()); err != nil && tokenProblem(err) == nil { // who may not look made none
 		s.machine.runner.Warning(fmt.Sprintf("The list of Deployments may show an earlier one as active: %v", err))
 	}
 }

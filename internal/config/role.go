@@ -1,6 +1,8 @@
 package config
 
 import (
+	"maps"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -40,9 +42,7 @@ func rolesOf(blocks hcl.Blocks, app string, ctx *hcl.EvalContext, scope Scope) [
 		for _, narrower := range whole.Blocks {
 			if narrower.Labels[0] == scope.workspace {
 				inner, _ := grammar.scope.read(narrower.Body)
-				for name, attribute := range inner.Attributes {
-					arguments[name] = attribute
-				}
+				maps.Copy(arguments, inner.Attributes)
 			}
 		}
 		for _, name := range identities {

@@ -29,9 +29,7 @@ type sourcer struct {
 	close   func()
 }
 
-var (
-	_ component.Sourcer = (*sourcer)(nil)
-)
+var _ component.Sourcer = (*sourcer)(nil)
 
 func openSourcer(h component.Host, c SourcerConfig) (component.Sourcer, error) {
 	s, err := c.service(h.Getenv)

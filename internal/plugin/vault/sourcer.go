@@ -36,9 +36,7 @@ type sourcer struct {
 	mounts   []engine           // nil until they are needed; see listMounts
 }
 
-var (
-	_ component.Sourcer = (*sourcer)(nil)
-)
+var _ component.Sourcer = (*sourcer)(nil)
 
 func openSourcer(h component.Host, c SourcerConfig) (component.Sourcer, error) {
 	s, err := resolve(c, h.Getenv)

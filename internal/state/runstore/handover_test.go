@@ -130,7 +130,7 @@ func TestHandoverOfAnotherAttempt(t *testing.T) {
 	gh := newFake(t)
 	first := newJob(t, gh, 7)
 	options := first.options(t)
-	if err := runstore.HandOver(t.Context(), options, []string{"web", "api"}, nil, json.RawMessage(`{"include":[]}`)); err != nil {
+	if err := runstore.HandOver(t.Context(), options, []string{"web", "api"}, runstore.Found{Matrix: json.RawMessage(`{"include":[]}`)}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := runstore.ReadHandover(t.Context(), options)
@@ -146,7 +146,7 @@ func TestHandoverOfAnotherAttempt(t *testing.T) {
 	if got, err := runstore.ReadHandover(t.Context(), options); got != nil || err != nil {
 		t.Errorf("ReadHandover() in another attempt = %+v, %v; want none", got, err)
 	}
-	if err := runstore.HandOver(t.Context(), options, []string{"web"}, nil, nil); err != nil {
+	if err := runstore.HandOver(t.Context(), options, []string{"web"}, runstore.Found{}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := runstore.ReadHandover(t.Context(), options); err != nil || got == nil || got.Jobs != 1 {
