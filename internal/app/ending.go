@@ -27,6 +27,7 @@ const (
 
 // ending divides the time that is left once a run was cancelled.
 type ending struct {
+	unhurried bool // nobody kills: a person has pressed a key
 	cancelled <-chan struct{}
 	once      sync.Once
 	until     time.Time // all is to be done by then; valid after begin
@@ -54,7 +55,7 @@ func (e *ending) hasBegun() bool {
 // lasting returns a context for what must be done also when ctx has ended: it
 // has so long for it, or, after that, what is left but for the reserve.
 func (e *ending) lasting(ctx context.Context, longest, reserve time.Duration) (context.Context, context.CancelFunc) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !e.unhurried {
 		e.begin()
 		longest = min(longest, time.Until(e.until)-reserve)
 	}

@@ -44,6 +44,8 @@ func (m *machine) guard(ctx context.Context) (guarded context.Context, leave fun
 	m.fence, m.ending = f, newEnding(guarded)
 	if m.runner.Active() {
 		f.path = m.fencePath()
+	} else {
+		m.ending.unhurried = true
 	}
 	ended := make(chan struct{})
 	go func() {

@@ -50,7 +50,11 @@ func (m *machine) hasPost() bool {
 
 // release gives locks back, also when ctx has ended.
 func (e *ending) release(ctx context.Context, give func(context.Context) error) error {
-	last, cancel := e.lasting(ctx, lastWords, briefly)
+	limit := settleTime
+	if ctx.Err() != nil {
+		limit = lastWords
+	}
+	last, cancel := e.lasting(ctx, limit, briefly)
 	defer cancel()
 	return give(last)
 }

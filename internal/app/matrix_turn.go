@@ -26,7 +26,7 @@ func (s *session) takeTurn(ctx context.Context, apps []string) error {
 	}
 	var turn time.Time
 	for _, app := range apps {
-		if at := handed.Turn(app); turn.IsZero() || at.Before(turn) {
+		if at := handed.Turn(app); !at.IsZero() && (turn.IsZero() || at.Before(turn)) {
 			turn = at
 		}
 	}

@@ -54,7 +54,10 @@ func (m *machine) finish(ctx context.Context, o runstore.Options) error {
 		return err
 	}
 	left := store.Pending()
-	err = errors.Join(m.ending.flush(ctx, store), m.ending.release(ctx, store.Release))
+	err = m.ending.flush(ctx, store)
+	if kept := m.ending.release(ctx, store.Release); kept != nil { // what was deployed is deployed
+		m.runner.Warning(fmt.Sprintf("%v. The next run takes it over once this one has ended.", kept))
+	}
 	if told := m.tellTheRest(ctx, o.Client, store, left, o.Secrets); told != nil {
 		m.runner.Warning(fmt.Sprintf("Commits and Deployments may show what is not so any more: %v", told))
 	}

@@ -57,10 +57,10 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, r state.Origin) bool {
 		switch r.Run {
-		case run.RunID:
-			return true // an earlier step or attempt
 		case 0:
 			return !o.unlocked // a terminal, which had the lock before us
+		case run.RunID:
+			return true // an earlier step or attempt
 		}
 		ended, err := client.RunEnded(ctx, r.Run)
 		if err != nil {

@@ -59,7 +59,7 @@ func (m *machine) untoldPath() (string, error) {
 // unless there was time to tell it. What an earlier step has left of the same
 // apps is over.
 func (m *machine) leaveUntold(well, timely bool, secrets *secret.Set) error {
-	left, err := m.takeUntold()
+	left, err := m.readUntold()
 	if err != nil {
 		return err
 	}
@@ -75,22 +75,46 @@ func (m *machine) leaveUntold(well, timely bool, secrets *secret.Set) error {
 		r.Config, r.Result = nil, nil   // no status shows these
 		left = append(left, untold{r, well})
 	}
-	if len(left) == 0 {
-		return nil
-	}
 	path, err := m.untoldPath()
 	if err != nil {
 		return err
+	}
+	if len(left) == 0 {
+		return removeIfThere(path)
 	}
 	content, err := json.Marshal(left)
 	if err != nil {
 		return fmt.Errorf("leaving statuses to the post step: %w", err)
 	}
-	return os.WriteFile(path, content, 0o600)
+	// A kill leaves the file as it was, or as it is now.
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // takeUntold returns what steps have left, and removes it.
 func (m *machine) takeUntold() ([]untold, error) {
+	left, err := m.readUntold()
+	if err != nil {
+		return nil, err
+	}
+	path, err := m.untoldPath()
+	if err != nil {
+		return nil, err
+	}
+	return left, removeIfThere(path)
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// readUntold returns what steps have left.
+func (m *machine) readUntold() ([]untold, error) {
 	path, err := m.untoldPath()
 	if err != nil {
 		return nil, err
@@ -106,5 +130,5 @@ func (m *machine) takeUntold() ([]untold, error) {
 	if err := json.Unmarshal(content, &left); err != nil {
 		return nil, fmt.Errorf("reading which statuses are left: %w", err)
 	}
-	return left, os.Remove(path)
+	return left, nil
 }

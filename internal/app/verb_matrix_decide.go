@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/deploy-action/deploy-action/internal/config"
+	"github.com/deploy-action/deploy-action/internal/config/funcs"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/engine"
 	"github.com/deploy-action/deploy-action/internal/github"
@@ -41,12 +42,13 @@ func (m *matrixRun) decide(ctx context.Context) error {
 	for _, name := range names {
 		serving := m.surveys[name].Serving
 		switch {
-		case m.flags.matrix.all:
-			m.why[name] = "--all takes every app for changed"
 		case serving == nil:
 			m.why[name] = fmt.Sprintf("no release of it is known in workspace %q", m.engine.Workspace)
 		default:
 			m.why[name] = files.from(ctx, serving.Commit).touch(known[name], shared)
+		}
+		if m.flags.matrix.all {
+			m.why[name] = "--all takes every app for changed"
 		}
 	}
 	return context.Cause(ctx)
@@ -145,6 +147,9 @@ func (d differences) compare(ctx context.Context, base string) difference {
 	}
 	files, err := d.tree.changed(base)
 	if err == nil {
+		if _, precedes, err := funcs.Relation(ctx, d.project.Dir(), base, ours); err == nil && precedes {
+			d.older = append(d.older, base)
+		}
 		found.files = files
 		return found
 	}

@@ -21,7 +21,7 @@ func (s *Store) compare(ctx context.Context, k key, v *view) error {
 }
 
 func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
-	page, err := s.recent(ctx, k)
+	page, err := s.recent(ctx, k, v)
 	if err != nil {
 		return err
 	}

@@ -59,13 +59,14 @@ func (h *handed) spares() bool {
 }
 
 // recent returns the newest Deployments of k, without asking where they were
-// handed over.
-func (s *Store) recent(ctx context.Context, k key) (claim.Page, error) {
+// handed over. What is handed over of many apps may end early, and a state of
+// which nothing is left is rebuilt from all that there is.
+func (s *Store) recent(ctx context.Context, k key, v *view) (claim.Page, error) {
 	if h := s.Handover(ctx); h != nil && time.Since(h.Made) < fresh && s.handed.current(k) {
 		of, known := h.Apps[k.app]
 		// GraphQL has no room for the largest IDs.
 		whole := !slices.ContainsFunc(of.Page.Intents, func(i claim.Intent) bool { return i.ID == 0 })
-		if known && whole {
+		if known && whole && (v.kept || !of.Page.Full) {
 			return of.Page, nil
 		}
 	}
@@ -100,7 +101,7 @@ func (h *handed) run(id int64) (github.Run, bool) {
 
 // uploads returns what a run that has ended had uploaded for k.
 func (h *handed) uploads(k key, run int64) ([]github.Artifact, bool) {
-	if known, ok := h.run(run); !ok || !known.Ended() || !h.about(k) {
+	if known, ok := h.run(run); !ok || !known.Ended() || !h.current(k) {
 		return nil, false
 	}
 	h.mu.Lock()

@@ -1,10 +1,13 @@
 package runstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
@@ -39,8 +42,11 @@ func HandOver(ctx context.Context, o Options, apps []string, found Found) error 
 		}
 		h.Apps[app] = of
 	}
-	for run, jobs := range users {
-		if run != 0 && run != o.Run.RunID && jobs > 1 && len(h.Runs) < mostHandedRuns {
+	runs := slices.SortedFunc(maps.Keys(users), func(a, b int64) int {
+		return cmp.Or(cmp.Compare(users[b], users[a]), cmp.Compare(b, a))
+	})
+	for _, run := range runs {
+		if run != 0 && run != o.Run.RunID && users[run] > 1 && len(h.Runs) < mostHandedRuns {
 			h.askAbout(ctx, o, run)
 		}
 	}

@@ -31,6 +31,9 @@ func (s *Store) Lock(ctx context.Context, project, app, workspace string, waitin
 	if err = s.mayWrite(ctx, k, err); err != nil {
 		return nil, errors.Join(err, unlock(ctx))
 	}
+	if fresh {
+		s.handed.outdate(k) // somebody may have deployed since
+	}
 	s.begin(k, fresh, s.locker.Exclusive(k.claim()))
 	return unlock, nil
 }
