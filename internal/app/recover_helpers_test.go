@@ -22,6 +22,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/retry"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
 
@@ -200,6 +201,8 @@ type fleet struct {
 	inputs    []string // INPUT_NAME=value, of every run
 	onCommits bool     // each run is of a new commit that GitHub has
 	commit    string   // the newest one
+
+	slow time.Duration // that GitHub takes for each answer
 }
 
 func newFleet(t *testing.T) *fleet {
@@ -267,12 +270,33 @@ func (f *fleet) run(t *testing.T, verb string, flags ...string) (status int, log
 	for _, name := range []string{"deploy-action", "deploy-action-post"} {
 		ended := app.Main(t.Context(), app.Sys{
 			Args: []string{name}, Dir: f.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-			HTTP: &http.Client{Transport: f.github}, Environ: environ, Plugins: []component.Plugin{f.plugin()},
+			HTTP: &http.Client{Transport: f.line()}, Environ: environ, Plugins: []component.Plugin{f.plugin()},
 		})
 		status = max(status, ended)
 	}
 	f.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: "main", Event: "push", Status: "completed", Conclusion: "success"})
 	return status, out.String()
+}
+
+// line is the way to GitHub.
+func (f *fleet) line() http.RoundTripper {
+	if f.slow == 0 {
+		return f.github
+	}
+	return slowLine{f.github, f.slow}
+}
+
+// slowLine lets each answer wait.
+type slowLine struct {
+	http.RoundTripper
+	wait time.Duration
+}
+
+func (l slowLine) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := retry.Sleep(r.Context(), l.wait); err != nil {
+		return nil, err
+	}
+	return l.RoundTripper.RoundTrip(r)
 }
 
 // succeeds runs a verb that must go well.

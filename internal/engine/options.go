@@ -44,7 +44,7 @@ func (o Options) retain() int {
 // after a failure of one app, but for those that depend on it. It stops when
 // ctx ends. Where an app is held it touches none of them.
 func (e *Engine) each(ctx context.Context, pipelines []*pipeline, o Options, work func(context.Context, *run) error) ([]Result, error) {
-	if !o.DespiteHold {
+	if !o.DespiteHold && len(pipelines) > 1 { // one alone is asked about under its lock
 		if err := e.refuseHeld(ctx, pipelines); err != nil {
 			return nil, err
 		}

@@ -136,7 +136,7 @@ func (r *Reporter) supersede(ctx context.Context, p *progress) {
 		return
 	}
 	now := p.last
-	releases := state.Query{Project: now.Project, App: now.App, Workspace: now.Workspace, Operation: "release"}
+	releases := state.Query{Project: now.Project, App: now.App, Workspace: now.Workspace, Operation: "release", Known: true}
 	for former, err := range r.options.Store.List(ctx, releases) {
 		if err != nil {
 			return // what cannot be known now is superseded by the next release

@@ -196,7 +196,7 @@ func (r *Reporter) recorded(ctx context.Context, release state.Record) identity 
 	if r.options.Store == nil {
 		return known
 	}
-	query := state.Query{Project: release.Project, App: release.App, Workspace: release.Workspace, Operation: "deploy", Deployment: release.Deployment}
+	query := state.Query{Project: release.Project, App: release.App, Workspace: release.Workspace, Operation: "deploy", Deployment: release.Deployment, Known: true}
 	// A text leaves out what cannot be had.
 	if record, err := state.Latest(ctx, r.options.Store, query); err == nil {
 		known.sequence, known.digest = record.Sequence, record.Digest

@@ -111,6 +111,10 @@ type Query struct {
 	ID, Project, App, Workspace, Operation, Deployment string
 	Status                                             Status
 	Commit                                             string
+
+	// Known asks for what this process has read before, where it has: others
+	// may have written since. It selects nothing.
+	Known bool
 }
 
 // Match reports whether r is one of the records that q selects.

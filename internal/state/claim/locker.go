@@ -85,8 +85,9 @@ type kind interface {
 
 // grant is a lock that this job has.
 type grant struct {
-	fresh bool      // it did not have it before
-	until time.Time // when its lease is over
+	fresh  bool      // it did not have it before
+	until  time.Time // when its lease is over
+	former int64     // the run that had it last; 0 where nobody knows
 }
 
 // Locker takes locks for one job and keeps them until Release, because later
@@ -98,6 +99,7 @@ type Locker struct {
 	notes  notes
 	crew   crew
 	leases map[Key]time.Time // of the locks that this process has
+	former map[Key]int64     // the run that had each of them before
 }
 
 // NewLocker returns a Locker. It sends nothing.
@@ -108,7 +110,7 @@ func NewLocker(o LockOptions) *Locker {
 	}
 	l := &Locker{
 		kinds: []kind{&refLock{crew: c, held: map[Key]position{}}},
-		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{},
+		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{}, former: map[Key]int64{},
 	}
 	if !o.NoDeployments {
 		l.kinds = append(l.kinds, &deploymentLock{crew: c, held: map[Key]bool{}})
@@ -138,7 +140,7 @@ func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (
 		}
 		l.kinds = l.kinds[n:]
 		if err == nil {
-			l.leases[k] = g.until
+			l.leases[k], l.former[k] = g.until, g.former
 		}
 		return g.fresh, err
 	}
@@ -213,6 +215,14 @@ func (l *Locker) Exclusive(k Key) bool {
 	_, held := l.leases[k]
 	_, byRef := l.kinds[0].(*refLock)
 	return held && byRef
+}
+
+// Former returns the run that had the lock of k before this process took it; 0
+// where there was none, or nobody knows.
+func (l *Locker) Former(k Key) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.former[k]
 }
 
 // Release gives back every lock of this job, also those that a step before or a

@@ -45,7 +45,7 @@ func (l *refLock) try(ctx context.Context, k Key) (other *Holder, g grant, err e
 		if err == nil {
 			l.held[k] = at
 		}
-		return nil, grant{fresh: !ours && !l.over(now.Holder), until: us.Until}, err
+		return nil, grant{fresh: !ours && !l.over(now.Holder), until: us.Until, former: now.Run}, err
 	}
 	return &now.Holder, grant{}, nil
 }

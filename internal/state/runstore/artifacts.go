@@ -59,8 +59,9 @@ func (p *artifacts) readByThisAttempt(v *view) bool {
 	})
 }
 
-// reread returns no error: readers merge whatever was uploaded.
-func (p *artifacts) reread(ctx context.Context, k key, v *view) error {
+// reread returns no error: readers merge whatever was uploaded. What this run
+// has uploaded it looks at always, for the names that are taken.
+func (p *artifacts) reread(ctx context.Context, k key, v *view, alone bool) error {
 	limit := readingTime
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(end)/2) // leave time to write
@@ -68,7 +69,7 @@ func (p *artifacts) reread(ctx context.Context, k key, v *view) error {
 	reading, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	read := p.read
-	if p.handed.spares() {
+	if alone || p.handed.spares() {
 		read = p.readRun // other runs wait for the lock
 	}
 	_ = read(reading, k, v) // what it found until an error is merged

@@ -10,29 +10,50 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
+// recent is the answer to what the newest Deployments of a key are.
+type recent struct {
+	page   claim.Page
+	handed bool // by a job before this one
+	err    error
+}
+
 // compare looks at the newest Deployments of k. What they tell of and v lacks
 // is looked for in their runs, and rebuilt where it is lost.
-func (s *Store) compare(ctx context.Context, k key, v *view) error {
-	err := s.compareAll(ctx, k, v)
-	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || v.kept) {
-		return nil // then runs like this one make no Deployments, and upload instead
+func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error {
+	err := told.err
+	if err == nil {
+		err = s.compareAll(ctx, k, v, told.page)
+	}
+	_, refused := errors.AsType[*github.PermissionError](err)
+	switch {
+	case refused && (s.options.NoIntents || v.kept):
+		err = s.askFormer(ctx, k, v) // then runs like this one make no Deployments, and upload instead
+	case err == nil && s.options.NoIntents:
+		err = s.askFormer(ctx, k, v)
 	}
 	return err
 }
 
-func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
-	page, err := s.recent(ctx, k, v)
-	if err != nil {
-		return err
+// askFormer asks the run that had the lock before for what it has left. Without
+// a Deployment nothing else names a run whose uploads no list shows by the plain
+// name, as after an upload that broke off and was repeated.
+func (s *Store) askFormer(ctx context.Context, k key, v *view) error {
+	run := s.locker.Former(k.claim())
+	if run == 0 {
+		return nil
 	}
+	return s.place.search(ctx, k, v, []claim.Intent{{Payload: claim.Payload{Run: run}}})
+}
+
+func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page) error {
 	for _, i := range page.Intents {
 		s.told[i.Deployment] = i.ID
 	}
-	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents)); err != nil {
+	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents, true)); err != nil {
 		return err
 	}
 	v.rebuilt = nil
-	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents)); err != nil {
+	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents, false)); err != nil {
 		return err
 	}
 	v.incomplete = page.Unreadable > 0 || !v.kept && page.Full
@@ -42,10 +63,15 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view) error {
 	return s.explainLoss(k, v, page)
 }
 
-// missing returns the intents whose deployments no record is about.
-func (s *Store) missing(v *view, intents []claim.Intent) []claim.Intent {
+// missing returns the intents whose deployments no record is about. In doubt, a
+// record counts for nothing that somebody has made of a Deployment and that does
+// not tell how the deploy ended: its run may have uploaded more since.
+func (s *Store) missing(v *view, intents []claim.Intent, doubting bool) []claim.Intent {
 	deployments, records := map[string]bool{}, map[string]bool{}
 	for _, r := range state.Merge(s.journal.Records(), v.records) {
+		if doubting && state.Rebuilt(r) && r.Status == state.Running {
+			continue
+		}
 		deployments[r.Deployment], records[r.ID] = true, true
 	}
 	var missing []claim.Intent
@@ -97,7 +123,7 @@ func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
 		v.explained = true
 		s.options.Warn(fmt.Sprintf("No state of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
 			"what is released is known as far as their statuses tell. `state recover` shows it.", k.app, k.workspace, deploys(v.rebuilt)))
-	case len(s.missing(v, page.Intents))+page.Unreadable > 0:
+	case len(s.missing(v, page.Intents, false))+page.Unreadable > 0:
 		return errUnknownDeployments
 	}
 	return nil

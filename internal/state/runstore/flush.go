@@ -67,7 +67,7 @@ func (s *Store) flush(ctx context.Context) error {
 func (s *Store) keep(ctx context.Context, k key, records []state.Record) error {
 	v := s.view(k)
 	return retry.Do(ctx, func(ctx context.Context) error {
-		if err := s.place.reread(ctx, k, v); err != nil {
+		if err := s.place.reread(ctx, k, v, v.complete && s.locked[k]); err != nil {
 			return err
 		}
 		all := v.header.Trimmed.Merge(records, v.records)

@@ -59,18 +59,18 @@ func (h *handed) spares() bool {
 }
 
 // recent returns the newest Deployments of k, without asking where they were
-// handed over. What is handed over of many apps may end early, and a state of
-// which nothing is left is rebuilt from all that there is.
-func (s *Store) recent(ctx context.Context, k key, v *view) (claim.Page, error) {
+// handed over. Then there may be more of them: the page is of all apps.
+func (s *Store) recent(ctx context.Context, k key) (page claim.Page, handed bool, err error) {
 	if h := s.Handover(ctx); h != nil && time.Since(h.Made) < fresh && s.handed.current(k) {
 		of, known := h.Apps[k.app]
 		// GraphQL has no room for the largest IDs.
 		whole := !slices.ContainsFunc(of.Page.Intents, func(i claim.Intent) bool { return i.ID == 0 })
-		if known && whole && (v.kept || !of.Page.Full) {
-			return of.Page, nil
+		if known && whole {
+			return of.Page, true, nil
 		}
 	}
-	return s.intents.Recent(ctx, k.claim())
+	page, err = s.intents.Recent(ctx, k.claim())
+	return page, false, err
 }
 
 // current reports whether what was handed over about k still holds.

@@ -223,7 +223,7 @@ func TestFewRequests(t *testing.T) {
 			flush(t, s)
 			main, changing := rest(fake, before)
 			t.Logf("with %d earlier deployments: %d requests, %d of them writes", earlier, main, changing)
-			want := map[int][2]int{0: {7, 3}, 10: {11, 3}, 1000: {11, 3}}[earlier]
+			want := map[int][2]int{0: {6, 3}, 10: {10, 3}, 1000: {10, 3}}[earlier]
 			if got := [2]int{main, changing}; got != want {
 				t.Errorf("%d requests, %d of them writes, want %v", main, changing, want)
 			}

@@ -27,9 +27,25 @@ const (
 // it with what GitHub was told. After an error v holds what was read until then,
 // and that is true as far as it goes.
 func (s *Store) refresh(ctx context.Context, k key, v *view) error {
+	s.Handover(ctx) // both sides look at it
+	asking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	told := make(chan recent, 1)
+	go func() {
+		page, handed, err := s.recent(asking, k)
+		told <- recent{page, handed, err}
+	}()
 	err := s.place.read(ctx, k, v)
+	if err != nil {
+		cancel()
+	}
+	page := <-told // also after an error: nothing of ours goes on asking
+	if err == nil && page.handed && page.page.Full && !v.kept {
+		// A state of which nothing is left is rebuilt from all that there is.
+		page.page, page.err = s.intents.Recent(ctx, k.claim())
+	}
 	if err == nil {
-		err = s.compare(ctx, k, v)
+		err = s.compare(ctx, k, v, page)
 	}
 	if err != nil {
 		return s.unreadable(ctx, k, err)

@@ -249,8 +249,8 @@ func TestExhausted(t *testing.T) {
 	if unreadable, ok := errors.AsType[*runstore.UnreadableError](err); !ok || !strings.Contains(unreadable.Error(), "none of the newest 1000 artifacts") {
 		t.Errorf("List() = %v, want an UnreadableError that counts the artifacts", err)
 	}
-	if got := len(fake.Calls()); got > 12 {
-		t.Errorf("gave up after %d requests, want at most 12", got)
+	if got := len(fake.Calls()); got > 14 {
+		t.Errorf("gave up after %d requests, want at most 14", got)
 	}
 }
 

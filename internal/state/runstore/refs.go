@@ -59,7 +59,7 @@ func (p *refs) readCommit(ctx context.Context, sha string, v *view) error {
 }
 
 // reread reads only where a write to what was read before cannot succeed.
-func (p *refs) reread(ctx context.Context, k key, v *view) error {
+func (p *refs) reread(ctx context.Context, k key, v *view, _ bool) error {
 	if _, known := p.at[k]; known {
 		return nil
 	}

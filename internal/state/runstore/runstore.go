@@ -61,8 +61,9 @@ type Options struct {
 	Warn      func(text string) // told what users should know; nil tells nobody
 }
 
-// Store implements [state.Store]. It is safe for concurrent use, and asks
-// GitHub for one thing at a time.
+// Store implements [state.Store]. It is safe for concurrent use. It asks GitHub
+// for one thing at a time, but for what Deployments tell, which it asks for
+// beside what is kept.
 type Store struct {
 	options Options
 	journal *state.Journal
@@ -152,7 +153,8 @@ func (s *Store) Pending() []state.Record { return s.journal.Records() }
 // yields an [*UnreadableError] and no record. Later ones are answered from
 // memory while nobody else can write. Where this process changes what others
 // may change as well, because the lock is none or best effort, each one asks
-// again; if GitHub does not answer then, users are warned and memory has to do.
+// again that does not say Known; if GitHub does not answer then, users are
+// warned and memory has to do.
 func (s *Store) List(ctx context.Context, q state.Query) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {
 		records, err := s.read(ctx, q)
@@ -176,7 +178,7 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 	var trimmed state.Ranges
 	for _, k := range s.keys(q, copies[0]) {
 		v := s.view(k)
-		if err := s.know(ctx, k, v); err != nil {
+		if err := s.know(ctx, k, v, q.Known); err != nil {
 			return nil, err
 		}
 		copies = append(copies, v.records, v.rebuilt)
@@ -186,11 +188,11 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 }
 
 // know makes v hold what is kept of k, asking only where that is not certain.
-func (s *Store) know(ctx context.Context, k key, v *view) error {
+func (s *Store) know(ctx context.Context, k key, v *view, known bool) error {
 	if !v.complete {
 		return s.refresh(ctx, k, v)
 	}
-	if alone, changes := s.locked[k]; alone || !changes {
+	if alone, changes := s.locked[k]; known || alone || !changes {
 		return nil
 	}
 	err := s.refresh(ctx, k, v)

@@ -112,6 +112,10 @@ func (f *Fake) serveDescribed(w *httptest.ResponseRecorder, r *http.Request) {
 	if f.limit(w, r) {
 		return
 	}
+	if f.options.Sample > 1 && len(f.calls)%f.options.Sample > 0 {
+		f.mux.ServeHTTP(w, r)
+		return
+	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: params, Route: route,
 		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true},

@@ -37,6 +37,7 @@ type Options struct {
 	Requests      int              // that all tokens have together in an hour; 0 is 1,000
 	Seed          string           // that tokens and signatures are made from; "" makes new ones
 	Lag           time.Duration    // until lists of artifacts show what was made or deleted
+	Sample        int              // of so many requests one is held against the API description; 0 is each
 }
 
 // Fake is one GitHub with one repository. It is an [http.Handler] and, for
