@@ -68,21 +68,20 @@ func (c crew) over(h Holder) bool {
 }
 
 // gone reports whether a holder will not come back: its run has ended or has a
-// later attempt. A lease decides where GitHub does not tell of the run, and off
-// a runner: an operation of a run that lives may take longer than was thought.
+// later attempt, or its lease is over. Where GitHub does not tell of the run,
+// the lease decides.
 func (c crew) gone(ctx context.Context, h Holder) bool {
-	late := time.Now().After(h.Until)
 	switch {
+	case time.Now().After(h.Until):
+		return true
 	case h.Run == 0:
-		return late
+		return false
 	case h.Run == c.run.RunID:
-		return late || h.Attempt < c.run.Attempt
-	case c.over(h):
+		return h.Attempt < c.run.Attempt
+	}
+	if c.over(h) {
 		return true
 	}
 	run, err := c.client.Run(ctx, h.Run)
-	if err != nil {
-		return late
-	}
-	return run.Ended() || run.Attempt > h.Attempt
+	return err == nil && (run.Ended() || run.Attempt > h.Attempt)
 }
