@@ -18,7 +18,7 @@ import (
 
 func brokenFile(t *testing.T, r *runner) {
 	files := map[string]string{
-		".github/workflows/deploy.yml": workflow,
+		".github/workflows/deploy.yml": readmeWorkflow,
 		"waypoint.hcl":                 "project = \"shop\"\n\napp \"web\" {\n  build {\n    use \"dokcer\" {}\n  }\n  deploy {\n    use \"docker\" {}\n  }\n}\n",
 	}
 	p := newProject(t, r, files)
@@ -47,7 +47,7 @@ func brokenFile(t *testing.T, r *runner) {
 
 func withoutCheckout(t *testing.T, r *runner) {
 	p := newProject(t, r, map[string]string{
-		".github/workflows/deploy.yml": strings.Replace(workflow, "- uses: actions/checkout@v4", "- run: echo nothing is checked out", 1),
+		".github/workflows/deploy.yml": strings.Replace(readmeWorkflow, "- uses: actions/checkout@v4", "- run: echo nothing is checked out", 1),
 		"waypoint.hcl":                 `project = "shop"`,
 	})
 	log := p.push(t, nil)
@@ -61,7 +61,7 @@ func withoutCheckout(t *testing.T, r *runner) {
 // read, and that a status which cannot be set is only a warning.
 func missingPermissions(t *testing.T, r *runner) {
 	p := newProject(t, r, map[string]string{
-		".github/workflows/deploy.yml": workflow,
+		".github/workflows/deploy.yml": readmeWorkflow,
 		"waypoint.hcl":                 deployedBy("echo deployed"),
 	})
 	refused := "GET /repos/acme/shop/actions/artifacts"
@@ -112,7 +112,7 @@ app "web" {
 // endless is a deploy that does not end by itself. Its workflow says what is the
 // default, because act does not hand defaults to the post step.
 var endless = map[string]string{
-	".github/workflows/deploy.yml": strings.Replace(workflow, "with:\n", "with:\n          github-token: ${{ github.token }}\n", 1),
+	".github/workflows/deploy.yml": strings.Replace(readmeWorkflow, "with:\n", "with:\n          github-token: ${{ github.token }}\n", 1),
 	"waypoint.hcl":                 deployedBy("echo half way; sleep 600"),
 }
 

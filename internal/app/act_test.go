@@ -43,9 +43,9 @@ func TestAct(t *testing.T) {
 	}
 }
 
-// workflow is what the README shows, with the owner that files have on a hosted
+// readmeWorkflow is what the README shows, with the owner that files have on a hosted
 // runner, and a step that prints the outputs.
-const workflow = `
+const readmeWorkflow = `
 name: deploy
 on: push
 permissions:
@@ -83,7 +83,7 @@ CMD ["/busybox", "sh", "-c", "trap 'exit 0' TERM; /busybox httpd -f -p 8080 -h /
 // shop has an app whose image runs in the Docker engine, and one that a command
 // deploys.
 var shop = map[string]string{
-	".github/workflows/deploy.yml": workflow,
+	".github/workflows/deploy.yml": readmeWorkflow,
 	"Dockerfile":                   dockerfile,
 	"www/index.html":               "the first version\n",
 	"waypoint.hcl": `project = "shop"
@@ -224,7 +224,7 @@ func thirdPush(t *testing.T, p *project) {
 // where loopback is not that of the engine.
 func withoutRegistry(t *testing.T, r *runner) {
 	p := newProject(t, r, map[string]string{
-		".github/workflows/deploy.yml": workflow,
+		".github/workflows/deploy.yml": readmeWorkflow,
 		"Dockerfile":                   dockerfile,
 		"www/index.html":               "no registry\n",
 		"waypoint.hcl": `project = "shop"
@@ -260,7 +260,7 @@ app "web" {
 // isolation shows what a hook sees of the job that it runs in.
 func isolation(t *testing.T, r *runner) {
 	p := newProject(t, r, map[string]string{
-		".github/workflows/deploy.yml": workflow,
+		".github/workflows/deploy.yml": readmeWorkflow,
 		"waypoint.hcl": `project = "shop"
 
 app "web" {

@@ -90,6 +90,7 @@ type webhook struct {
 	name, action, label, actor string
 	number                     int
 	head                       string // commit; "" for one of its own
+	branch                     string // that it is of; "" for main or that of the pull request
 }
 
 // told is what a run came to.
@@ -109,6 +110,7 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 	if on.number > 0 {
 		branch = "patch-" + strconv.Itoa(on.number)
 	}
+	branch = cmp.Or(on.branch, branch)
 	s.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: branch, Event: on.name})
 	temp := t.TempDir()
 	write := func(name, content string) string {
@@ -130,6 +132,9 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 	}
 	if on.number > 0 {
 		environ = append(environ, "GITHUB_HEAD_REF="+branch)
+	}
+	if on.branch != "" {
+		environ = append(environ, "GITHUB_REF=refs/heads/"+on.branch)
 	}
 	s.cloud.run, s.cloud.head = id, head
 	var out bytes.Buffer

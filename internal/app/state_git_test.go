@@ -230,3 +230,30 @@ func TestSweepRenewsStates(t *testing.T) {
 		t.Errorf("state artifacts, oldest first: %v, want %v", names, want)
 	}
 }
+
+// Sweep runs on the default branch, and the file says from which ones a
+// workspace is deployed.
+func TestSweepRenewsStatesOfRefs(t *testing.T) {
+	t.Parallel()
+	s := newShared(t, "workspace \"production\" {\n refs = [\"release/*\"]\n}\n"+previewFile(map[string]string{"api": "-", "web": "-"}))
+	up := func(daysAgo int, branch, app string) {
+		t.Helper()
+		s.now = time.Now().AddDate(0, 0, -daysAgo)
+		if got := s.run(t, "up", webhook{name: "push", branch: branch}, "INPUT_WORKSPACE=production", "INPUT_APP="+app); got.status != 0 {
+			t.Fatalf("exit status %d\n%s", got.status, got.log)
+		}
+		s.now = time.Now()
+	}
+	up(50, "release/1", "web")
+	up(50, "release/1", "api")
+	up(10, "release/2", "api")
+	for _, want := range []int{4, 4} {
+		if got := s.sweeps(t); strings.Contains(got.log, "could not be renewed") {
+			t.Errorf("the state of the file's own workspace is not believed:\n%s", got.log)
+		}
+		all := s.github.Artifacts()
+		if len(all) != want || !strings.HasPrefix(all[len(all)-1].Name, "deploy-action.shop.web.production") {
+			t.Errorf("%d artifacts, want %d, and the last one that of web: %+v", len(all), want, all)
+		}
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/state"
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
@@ -27,12 +26,7 @@ func (w *sweeper) renewStates(ctx context.Context) {
 	if err != nil || kind != "auto" && kind != "artifact" {
 		return // state on refs and in folders does not expire
 	}
-	var apps []string
-	if w.file {
-		apps = w.project.Apps()
-	}
-	workspaces := []string{"default", w.workspace(w.flags.session)}
-	aging, err := runstore.Aging(ctx, w.client, w.machine.runner.Context().RefName, w.project.Name(), apps, workspaces)
+	aging, err := w.aging(ctx)
 	if err != nil {
 		w.warning(fmt.Sprintf("Whether the state of apps at rest is about to expire is not known: %v.", err))
 	}
@@ -50,9 +44,23 @@ func (w *sweeper) renewStates(ctx context.Context) {
 	}
 }
 
+// aging returns what there is to renew, as far as it is known where it fails.
+func (w *sweeper) aging(ctx context.Context) ([]claim.Key, error) {
+	refs, err := w.machine.stateRefs()
+	if err != nil {
+		return nil, err
+	}
+	o := runstore.Options{Client: w.client, Run: w.machine.runner.Context(), Project: w.project.Name(), Refs: refs, RefsOf: w.refNames}
+	if w.file {
+		o.Apps = w.project.Apps()
+	}
+	return runstore.Aging(ctx, o, []string{"default", w.workspace(w.flags.session)})
+}
+
 // renewState reads a state in a session of its own, which renews it at its end.
+// The file says whose state of its project is to be believed.
 func (w *sweeper) renewState(ctx context.Context, k claim.Key) (renewed bool, err error) {
-	inner := &session{machine: w.machine, ui: w.ui, secrets: w.secrets, project: config.Recalled(k.Project, w.machine.Dir)}
+	inner := &session{machine: w.machine, ui: w.ui, secrets: w.secrets, project: w.projectOf(k.Project)}
 	o := w.flags.session
 	o.workspace = k.Workspace
 	if err = inner.equip(o, renewing); err == nil {

@@ -71,7 +71,7 @@ func (s *session) repository() (*github.Client, error) {
 func (w *sweeper) sweep(ctx context.Context, previews []preview.Preview) {
 	first := previews[0]
 	pull := w.pull(ctx, first.Number)
-	c := condemned{project: w.projectOf(first), number: first.Number}
+	c := condemned{project: w.projectOf(first.Project), number: first.Number}
 	head := ""
 	if pull != nil {
 		c.headRef, head = pull.HeadRef, pull.HeadSHA
@@ -111,11 +111,11 @@ func (w *sweeper) sweep(ctx context.Context, previews []preview.Preview) {
 }
 
 // projectOf is the file's project, or one that only the records know.
-func (w *sweeper) projectOf(p preview.Preview) *config.Project {
-	if w.file && w.project.Name() == p.Project {
+func (w *sweeper) projectOf(name string) *config.Project {
+	if w.file && w.project.Name() == name {
 		return w.project
 	}
-	return config.Recalled(p.Project, w.machine.Dir)
+	return config.Recalled(name, w.machine.Dir)
 }
 
 // pull reads a pull request once; nil where it cannot be read, which is told.

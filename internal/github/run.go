@@ -32,7 +32,11 @@ type Job struct {
 	Name       string // as it is shown, with the values of its matrix
 	Status     string // as of a [Run]
 	Conclusion string
+	Runner     string // the name of what runs it; "" before something does
 }
+
+// Ended reports whether the job is over, with its post steps.
+func (j Job) Ended() bool { return j.Status == "completed" }
 
 // Run reads one run.
 func (c *Client) Run(ctx context.Context, id int64) (Run, error) {
@@ -74,5 +78,5 @@ func (c *Client) RunAttemptJobs(ctx context.Context, id int64, attempt int) iter
 }
 
 func jobOf(j *github.WorkflowJob) Job {
-	return Job{ID: j.GetID(), Name: j.GetName(), Status: j.GetStatus(), Conclusion: j.GetConclusion()}
+	return Job{ID: j.GetID(), Name: j.GetName(), Status: j.GetStatus(), Conclusion: j.GetConclusion(), Runner: j.GetRunnerName()}
 }

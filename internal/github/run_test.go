@@ -53,7 +53,7 @@ func TestRunAttemptJobs(t *testing.T) {
 	fake := newFake(t)
 	fake.AddRun(githubfake.Run{ID: 7, Attempt: 2, Jobs: []githubfake.Job{
 		{Name: "deploy", Status: "completed", Conclusion: "failure"},
-		{Name: "deploy (web)", Attempt: 2},
+		{Name: "deploy (web)", Attempt: 2, Runner: "runner-1"},
 		{Name: "deploy (api)", Attempt: 2, Status: "completed", Conclusion: "success"},
 	}})
 	client := newClient(t, fake)
@@ -65,7 +65,7 @@ func TestRunAttemptJobs(t *testing.T) {
 		got = append(got, job)
 	}
 	want := []github.Job{
-		{Name: "deploy (web)", Status: "in_progress"},
+		{Name: "deploy (web)", Status: "in_progress", Runner: "runner-1"},
 		{Name: "deploy (api)", Status: "completed", Conclusion: "success"},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(github.Job{}, "ID")); diff != "" {

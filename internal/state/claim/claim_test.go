@@ -42,6 +42,7 @@ type job struct {
 	fake   *githubfake.Fake
 	run    workflow.Context
 	key    string
+	runner string
 	folder string
 	token  secret.Text
 }
@@ -70,7 +71,7 @@ func (j job) client(t *testing.T) *github.Client {
 func (j job) step(t *testing.T) *claim.Locker {
 	t.Helper()
 	return claim.NewLocker(claim.LockOptions{
-		Client: j.client(t), Run: j.run, Job: j.key, Notes: filepath.Join(j.folder, "locks"),
+		Client: j.client(t), Run: j.run, Job: j.key, Runner: j.runner, Notes: filepath.Join(j.folder, "locks"),
 	})
 }
 

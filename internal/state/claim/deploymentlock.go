@@ -31,7 +31,7 @@ type ticket struct {
 	Holder
 }
 
-func (l *deploymentLock) try(ctx context.Context, k Key) (other *Holder, g grant, err error) {
+func (l *deploymentLock) try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error) {
 	queue, err := l.queue(ctx, k)
 	if err != nil {
 		return nil, grant{}, err
@@ -60,7 +60,7 @@ func (l *deploymentLock) try(ctx context.Context, k Key) (other *Holder, g grant
 	for _, t := range queue {
 		switch {
 		case t.id >= own.id: // behind us
-		case l.gone(ctx, t.Holder):
+		case ended.has(t.Holder), l.gone(ctx, t.Holder):
 			// Whoever comes next meets it again, should this fail.
 			_ = l.remove(ctx, t.id)
 		default:

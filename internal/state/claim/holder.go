@@ -15,6 +15,7 @@ type Holder struct {
 	Run     int64     `json:"run,omitempty"` // 0 off a runner
 	Attempt int       `json:"attempt,omitempty"`
 	Job     string    `json:"job,omitempty"`
+	Runner  string    `json:"runner,omitempty"` // its name; "" where it is not known
 	Actor   string    `json:"actor,omitempty"`
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until"` // when the lease is over
@@ -39,6 +40,7 @@ type crew struct {
 	client *github.Client
 	run    workflow.Context
 	job    string
+	runner string
 	lease  time.Duration
 
 	// known tells of runs without asking GitHub; nil knows of none.
@@ -49,7 +51,7 @@ type crew struct {
 func (c crew) us() Holder {
 	now := time.Now().UTC().Truncate(time.Second)
 	return Holder{
-		Run: c.run.RunID, Attempt: c.run.Attempt, Job: c.job,
+		Run: c.run.RunID, Attempt: c.run.Attempt, Job: c.job, Runner: c.runner,
 		Actor: cmp.Or(c.run.TriggeringActor, c.run.Actor), Since: now, Until: now.Add(c.lease),
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
-	"github.com/deploy-action/deploy-action/internal/retry"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -26,6 +25,9 @@ const (
 	// repository share 1,000 requests an hour.
 	firstPause   = 5 * time.Second
 	longestPause = 30 * time.Second
+
+	// firstClash is the pause after somebody was faster, before it grows.
+	firstClash = time.Second
 )
 
 // LockOptions says who locks, and how.
@@ -33,6 +35,7 @@ type LockOptions struct {
 	Client *github.Client
 	Run    workflow.Context
 	Job    string // tells jobs of one attempt apart, also those of a matrix
+	Runner string // its name, by which GitHub's list of jobs tells whether the job has ended; "" for none
 	Notes  string // required: file beside the journal that tells the post step what to release
 
 	// Longest is how long one operation may take at most. What is below an hour
@@ -67,10 +70,11 @@ var errNoDeployments = errors.New("to lock by Deployments is turned off")
 
 // kind is one way to lock.
 type kind interface {
-	// try takes the lock, or returns who has it. Where the job has it, it makes
-	// a lease longer that does not last for one more operation. It returns
-	// [github.ErrConflict] where somebody changed it meanwhile.
-	try(ctx context.Context, k Key) (other *Holder, g grant, err error)
+	// try takes the lock, or returns who has it. Those who ended do not have it.
+	// Where the job has it, it makes a lease longer that does not last for one
+	// more operation. It returns [github.ErrConflict] where somebody changed it
+	// meanwhile.
+	try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error)
 
 	// release gives back what this job has, or waits for, and reports whether
 	// there was such a thing. It is no error if somebody has taken it over.
@@ -104,7 +108,7 @@ type Locker struct {
 
 // NewLocker returns a Locker. It sends nothing.
 func NewLocker(o LockOptions) *Locker {
-	c := crew{o.Client, o.Run, o.Job, max(o.Longest, usuallyLongest) + slack, o.Known}
+	c := crew{o.Client, o.Run, o.Job, o.Runner, max(o.Longest, usuallyLongest) + slack, o.Known}
 	if c.run.RunID == 0 {
 		c.job = rand.Text() // two terminals are not one job
 	}
@@ -133,7 +137,7 @@ func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (
 	}
 	var refused []error
 	for n, kind := range l.kinds {
-		g, err := wait(ctx, kind, k, waiting)
+		g, err := l.wait(ctx, kind, k, waiting)
 		if _, may := errors.AsType[*github.PermissionError](err); may && ctx.Err() == nil {
 			refused = append(refused, err)
 			continue
@@ -155,31 +159,6 @@ func at(list []error, n int) error {
 	return nil
 }
 
-// wait tries until the lock is ours or ctx ends. Who gives up leaves the queue.
-func wait(ctx context.Context, lock kind, k Key, waiting func(holder string)) (grant, error) {
-	told, pause := "", firstPause
-	for {
-		other, g, err := lock.try(ctx, k)
-		if errors.Is(err, github.ErrConflict) {
-			continue // somebody was faster, and what they made is what is read next
-		}
-		if err != nil || other == nil {
-			return g, err
-		}
-		if text := other.String(); text != told && waiting != nil {
-			told = text
-			waiting(text)
-		}
-		if err := retry.Sleep(ctx, pause); err != nil {
-			leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstPause)
-			defer cancel()
-			_, left := lock.release(leaving, k)
-			return grant{}, errors.Join(fmt.Errorf("%s has the lock: %w", other, err), left)
-		}
-		pause = min(pause*3/2, longestPause)
-	}
-}
-
 // Renew makes the lease of a lock that this process has longer, if it may end
 // before one more operation does. It returns an error where somebody has taken
 // the lock over, for then nothing more may be begun. It is called before each
@@ -191,11 +170,16 @@ func (l *Locker) Renew(ctx context.Context, k Key) error {
 	if !held || l.crew.lasting(until) {
 		return nil
 	}
+	var clashes clash
 	for {
-		other, g, err := l.kinds[0].try(ctx, k)
+		other, g, err := l.kinds[0].try(ctx, k, nil)
+		if errors.Is(err, github.ErrConflict) {
+			err = clashes.pause(ctx)
+			if err == nil {
+				continue
+			}
+		}
 		switch {
-		case errors.Is(err, github.ErrConflict):
-			continue
 		case err != nil:
 			return fmt.Errorf("renewing the lock of app %q in workspace %q: %w", k.App, k.Workspace, err)
 		case other != nil || g.fresh:
@@ -247,8 +231,8 @@ func (l *Locker) Release(ctx context.Context) error {
 	return l.notes.clear()
 }
 
-// Keep leaves every lock of this job as it is until its run has ended, which
-// sends nothing. It is for runs whose jobs are too many to release each its own.
+// Keep leaves every lock of this job as it is, which sends nothing. Whoever wants
+// it takes it over once the job is known to have ended, or the run. It is for runs whose jobs are too many to release each its own.
 func (l *Locker) Keep() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -29,7 +29,7 @@ type lockMessage struct {
 // emptyTree is the tree without files, which git knows in every repository.
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-func (l *refLock) try(ctx context.Context, k Key) (other *Holder, g grant, err error) {
+func (l *refLock) try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error) {
 	at, now, err := l.read(ctx, k)
 	if err != nil {
 		return nil, grant{}, err
@@ -40,7 +40,7 @@ func (l *refLock) try(ctx context.Context, k Key) (other *Holder, g grant, err e
 	case ours && l.lasting(now.Until):
 		l.held[k] = at
 		return nil, grant{until: now.Until}, nil
-	case ours, now.Free, l.gone(ctx, now.Holder):
+	case ours, now.Free, ended.has(now.Holder), l.gone(ctx, now.Holder):
 		at, err = l.move(ctx, k, at, lockMessage{Holder: us})
 		if err == nil {
 			l.held[k] = at

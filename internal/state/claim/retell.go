@@ -105,17 +105,19 @@ func told(deploy state.Record, operation, name string, at time.Time) state.Recor
 }
 
 // endReleases destroys every release before one that was taken away: then
-// nothing of the app was released any more.
+// nothing of the app was released any more. One that began later is another
+// life, also where it began before GitHub was told of the end: that is left to
+// the end of the job.
 func endReleases(records []state.Record) {
-	var end time.Time
+	var last state.Record // the newest release that was taken away
 	for _, r := range records {
-		if r.Operation == "release" && r.Status == state.Destroyed && r.Ended.After(end) {
-			end = r.Ended
+		if r.Operation == "release" && r.Status == state.Destroyed && r.Started.After(last.Started) {
+			last = r
 		}
 	}
 	for n, r := range records {
-		if r.Operation == "release" && r.Started.Before(end) && r.Status != state.Destroyed {
-			records[n].Status, records[n].Ended = state.Destroyed, end
+		if r.Operation == "release" && r.Started.Before(last.Started) && r.Status != state.Destroyed {
+			records[n].Status, records[n].Ended = state.Destroyed, last.Ended
 		}
 	}
 }

@@ -3,6 +3,8 @@ package claim
 import (
 	"context"
 	"encoding/json"
+	"strings"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 )
@@ -14,11 +16,16 @@ const mostSurveyed = 1000
 type Survey struct {
 	Page
 	Serving *Intent // the newest that is released; nil where none was found
+
+	destroyed time.Time // when the newest Deployment was made of those that were destroyed
 }
 
 // Survey looks at the newest Deployments to a workspace, 100 with each request,
 // until it has found one of each app by whose last status released takes it for
 // released, or has seen 1,000. It returns a survey for each of the apps.
+//
+// Statuses of those whose place another one took may be missing. So what was
+// released before a Deployment was made that is destroyed by now serves nobody.
 func (in Intents) Survey(ctx context.Context, project, workspace string, apps []string, released func(app string, s github.DeploymentStatus) bool) (map[string]*Survey, error) {
 	surveys, keys := map[string]*Survey{}, map[string]Key{}
 	for _, app := range apps {
@@ -46,7 +53,7 @@ func (in Intents) Survey(ctx context.Context, project, workspace string, apps []
 }
 
 // add adds a Deployment with the task of k. It reports whether it is the first
-// one that is released.
+// one that says released, which decides what serves.
 func (s *Survey) add(k Key, d github.LatestDeployment, released func(app string, s github.DeploymentStatus) bool) bool {
 	var p Payload
 	if err := json.Unmarshal(d.Payload, &p); err != nil || !p.known() {
@@ -57,9 +64,14 @@ func (s *Survey) add(k Key, d github.LatestDeployment, released func(app string,
 		return false
 	}
 	s.Intents = append(s.Intents, Intent{d.ID, d.SHA, d.Created, p})
+	if d.Status.State == "inactive" && strings.HasPrefix(d.Status.Description, textDestroyed) && d.Created.After(s.destroyed) {
+		s.destroyed = d.Created
+	}
 	if s.Serving != nil || !released(k.App, d.Status) {
 		return false
 	}
-	s.Serving = new(s.Intents[len(s.Intents)-1])
+	if s.destroyed.IsZero() || d.Status.Created.After(s.destroyed) { // as after a rollback
+		s.Serving = new(s.Intents[len(s.Intents)-1])
+	}
 	return true
 }

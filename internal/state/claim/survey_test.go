@@ -3,6 +3,7 @@ package claim_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +13,8 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
-// tells makes an intent of a deployment of an app, whose last status is given.
+// tells makes an intent of a deployment of an app, whose last status is given
+// with its description.
 func (j job) tells(t *testing.T, app, workspace, deployment, status string) {
 	t.Helper()
 	client := j.client(t)
@@ -21,7 +23,8 @@ func (j job) tells(t *testing.T, app, workspace, deployment, status string) {
 		Origin: state.Origin{Run: j.run.RunID, Attempt: 1},
 	}, "")
 	if err == nil && status != "" {
-		err = client.SetDeploymentStatus(t.Context(), id, github.DeploymentStatus{State: status})
+		status, text, _ := strings.Cut(status, " ")
+		err = client.SetDeploymentStatus(t.Context(), id, github.DeploymentStatus{State: status, Description: text})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +66,55 @@ func TestSurvey(t *testing.T) {
 	got, err = intents.Survey(t.Context(), "shop", "production", []string{"web"}, succeeded)
 	if err != nil || !got["web"].Full || len(got["web"].Intents) != 2 {
 		t.Errorf("Survey() of web = %+v, %v; want it to stop at the one that serves", got["web"], err)
+	}
+}
+
+// TestSurveyOfDestroyed has a Deployment that says success though another one
+// took its place, as where there were too many requests.
+func TestSurveyOfDestroyed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		last string // status of the second of two
+		back bool   // the first one was released again
+		want string // what serves
+	}{
+		"destroyed":                  {"inactive destroyed", false, ""},
+		"destroyed after a rollback": {"inactive destroyed", true, "web-1"},
+		"superseded by a rollback":   {"inactive superseded by web-1", true, "web-1"},
+		"it failed":                  {"failure", false, "web-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				j := newJob(t, newFake(t), 7)
+				j.tells(t, "web", "production", "web-1", "success")
+				time.Sleep(time.Minute)
+				j.tells(t, "web", "production", "web-2", test.last)
+				client := j.client(t)
+				intents := claim.Intents{Client: client, Run: j.run}
+				if test.back {
+					time.Sleep(time.Minute)
+					page, err := intents.Recent(t.Context(), production)
+					if err == nil {
+						err = client.SetDeploymentStatus(t.Context(), page.Intents[1].ID, github.DeploymentStatus{State: "success"})
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				got, err := intents.Survey(t.Context(), "shop", "production", []string{"web"}, succeeded)
+				if err != nil {
+					t.Fatal(err)
+				}
+				serving := ""
+				if s := got["web"].Serving; s != nil {
+					serving = s.Deployment
+				}
+				if serving != test.want {
+					t.Errorf("%q serves, want %q", serving, test.want)
+				}
+			})
+		})
 	}
 }
 

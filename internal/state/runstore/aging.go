@@ -21,24 +21,31 @@ const mostSwept = 3000
 // repository tell of, and of apps of the project in the workspaces that are
 // known so. The state of previews is not among them, for they end sooner.
 //
-// It goes by the lists alone, and by artifacts of the given branch. Whoever
-// reads the state decides whether to believe it, and renews it.
-func Aging(ctx context.Context, client *github.Client, branch, project string, apps, workspaces []string) ([]claim.Key, error) {
-	a := ages{branch: branch, fresh: map[key]bool{}}
+// It goes by the lists alone, and by artifacts of branches that the client, run,
+// project and refs of o believe. Whoever reads the state decides whether to
+// believe it, and renews it.
+func Aging(ctx context.Context, o Options, workspaces []string) ([]claim.Key, error) {
+	a := ages{
+		project: o.Project, fresh: map[key]bool{},
+		ours:   trust{client: o.Client, run: o.Run, refs: o.Refs, refsOf: o.RefsOf, defaultBranch: o.Run.DefaultBranch},
+		others: trust{client: o.Client, run: o.Run, refs: o.Refs, defaultBranch: o.Run.DefaultBranch},
+	}
 	listed := 0
-	for one, err := range client.Artifacts(ctx, "") {
+	for one, err := range o.Client.Artifacts(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
 		if k, ok := keyNamed(one.Name); ok {
-			a.note(k, one)
+			if err := a.note(ctx, k, one); err != nil {
+				return nil, err
+			}
 		}
 		if listed++; listed == mostSwept {
 			break
 		}
 	}
 	if listed == mostSwept { // there may be older ones, of apps at rest
-		if err := a.ask(ctx, client, project, apps, workspaces); err != nil {
+		if err := a.ask(ctx, o, workspaces); err != nil {
 			return nil, err
 		}
 	}
@@ -53,39 +60,53 @@ func Aging(ctx context.Context, client *github.Client, branch, project string, a
 
 // ages is what lists of artifacts tell of the age of states.
 type ages struct {
-	branch string
-	fresh  map[key]bool // an artifact of the branch is in its first half
+	project string
+	ours    trust        // in branches, for what the project is about
+	others  trust        // for all else, of whose files nothing is known
+	fresh   map[key]bool // an artifact of a branch that is believed is in its first half
 }
 
-func (a ages) note(k key, one github.Artifact) {
+func (a *ages) note(ctx context.Context, k key, one github.Artifact) error {
 	if one.Expired || one.Foreign() || k.claim().Preview() != "" {
-		return
+		return nil
 	}
-	a.fresh[k] = a.fresh[k] || one.HeadBranch == a.branch && time.Now().Before(halfTime(one))
+	trust := &a.others
+	if k.project == a.project {
+		trust = &a.ours
+	}
+	fresh := a.fresh[k]
+	var err error
+	if !fresh && time.Now().Before(halfTime(one)) {
+		fresh, err = trust.believes(ctx, k, one.HeadBranch)
+	}
+	a.fresh[k] = fresh
+	return err
 }
 
 // ask looks for apps by name, in all workspaces that are known.
-func (a ages) ask(ctx context.Context, client *github.Client, project string, apps, workspaces []string) error {
+func (a *ages) ask(ctx context.Context, o Options, workspaces []string) error {
 	everywhere := map[string]bool{}
 	for _, name := range workspaces {
 		everywhere[name] = true
 	}
 	for k := range a.fresh {
-		if k.project == project {
+		if k.project == o.Project {
 			everywhere[k.workspace] = true
 		}
 	}
-	for _, app := range apps {
+	for _, app := range o.Apps {
 		for workspace := range everywhere {
-			k := key{project, app, workspace}
+			k := key{o.Project, app, workspace}
 			if _, known := a.fresh[k]; known {
 				continue
 			}
-			for one, err := range client.Artifacts(ctx, k.name(1)) {
+			for one, err := range o.Client.Artifacts(ctx, k.name(1)) {
 				if err != nil {
 					return err
 				}
-				a.note(k, one)
+				if err := a.note(ctx, k, one); err != nil {
+					return err
+				}
 				break // the newest
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
+	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
 func TestKeyNamed(t *testing.T) {
@@ -67,10 +68,20 @@ func TestAging(t *testing.T) {
 	upload("main", 60, of("rest", "staging"), of("renewed", "staging"), of("web", "pr-7"), "coverage")
 	upload("topic", 10, of("rest", "staging"))
 	upload("main", 10, of("renewed", "staging")+".2", of("web", "production"))
+	// The file lets branches deploy to one workspace of its own project.
+	upload("release/1", 60, of("web", "live"))
+	upload("release/2", 10, of("web", "live"), key{"other", "web", "live"}.name(1))
+	live := claim.Key{Project: "other", App: "web", Workspace: "live"}
 
+	options := Options{
+		Client: client, Run: workflow.Context{RefName: "main", DefaultBranch: "main"}, Project: "shop", Apps: []string{"web", "api", "never"},
+		RefsOf: func(workspace string) []string {
+			return map[string][]string{"live": {"release/*"}}[workspace]
+		},
+	}
 	check := func(want ...claim.Key) {
 		t.Helper()
-		got, err := Aging(t.Context(), client, "main", "shop", []string{"web", "api", "never"}, []string{"default"})
+		got, err := Aging(t.Context(), options, []string{"default"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,8 +89,8 @@ func TestAging(t *testing.T) {
 			t.Errorf("Aging (-want +got):\n%s", diff)
 		}
 	}
-	check(claim.Key{Project: "shop", App: "api", Workspace: "production"}, claim.Key{Project: "shop", App: "rest", Workspace: "staging"})
-	if got := len(fake.Calls()); got > 40 {
+	check(live, claim.Key{Project: "shop", App: "api", Workspace: "production"}, claim.Key{Project: "shop", App: "rest", Workspace: "staging"})
+	if got := len(fake.Calls()); got > 50 {
 		t.Errorf("%d requests", got)
 	}
 

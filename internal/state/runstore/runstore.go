@@ -38,7 +38,7 @@ type Options struct {
 	Journal string          // file on local disk, see [JournalPath]
 	Notes   string          // file that says to later steps of the job what it has locked; "" is one beside Journal
 	Git     bool            // records are kept on git refs, and not in artifacts
-	Runner  string          // its name, which tells jobs of one attempt apart where there is no Service
+	Runner  string          // its name, which tells jobs of one attempt apart where there is no Service, and whether one has ended
 	Secrets *secret.Set
 	Run     workflow.Context
 
@@ -125,7 +125,7 @@ func Open(o Options) (*Store, error) {
 		views:   map[key]*view{}, told: map[string]int64{}, locked: map[key]bool{},
 	}
 	s.locker = claim.NewLocker(claim.LockOptions{
-		Client: o.Client, Run: o.Run, Job: job, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
+		Client: o.Client, Run: o.Run, Job: job, Runner: o.Runner, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
 		// Whoever may not lock by a ref may not keep records on one.
 		NoDeployments: o.NoIntents || o.Git, Known: s.handed.run,
 	})

@@ -26,6 +26,7 @@ type Job struct {
 	Name       string `json:"name"`
 	Status     string `json:"status"` // "" for in_progress
 	Conclusion string `json:"conclusion"`
+	Runner     string `json:"runner"` // "" where none has it yet
 }
 
 // The IDs of the repository and of the fork that [Run.Fork] stands for.
@@ -106,6 +107,7 @@ func (f *Fake) listJobs(w http.ResponseWriter, r *http.Request) {
 		values := map[string]any{
 			"id": run.ID*1000 + int64(i), "run_id": run.ID, "run_attempt": attempt, "name": job.Name, "head_sha": run.HeadSHA,
 			"status": "in_progress", "conclusion": orNull(job.Conclusion), "created_at": someTime, "started_at": someTime,
+			"runner_name": orNull(job.Runner),
 		}
 		if job.Status != "" {
 			values["status"] = job.Status

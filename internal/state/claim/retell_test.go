@@ -1,0 +1,60 @@
+package claim_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
+	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
+)
+
+// TestRebuildDestroyedLate destroys and deploys again in one job, whose post step
+// tells of the end of the first release after the second one.
+func TestRebuildDestroyedLate(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop", Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := newJob(t, fake, 1)
+	intents := claim.Intents{Client: j.client(t), Run: j.run}
+	ids := map[string]int64{}
+	tell := func(name, status, text string) {
+		t.Helper()
+		var err error
+		now = now.Add(time.Minute)
+		if ids[name] == 0 {
+			ids[name], err = intents.Create(t.Context(), state.Record{
+				ID: name, Project: "shop", App: "web", Workspace: "production", Deployment: name, Sequence: len(ids) + 1, Plugin: "docker",
+			}, "")
+		}
+		if err == nil {
+			now = now.Add(time.Second)
+			err = intents.Client.SetDeploymentStatus(t.Context(), ids[name], github.DeploymentStatus{State: status, Description: text})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell("web-1", "success", "released · web-1") // whose place was taken, which nobody told
+	tell("web-2", "success", "released · web-2")
+	tell("web-3", "success", "released · web-3")
+	tell("web-2", "inactive", "destroyed")
+	page, err := intents.Recent(t.Context(), production)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := intents.RebuildAll(t.Context(), page.Intents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]state.Status{"web-1": state.Destroyed, "web-2": state.Destroyed, "web-3": state.Succeeded}
+	for _, r := range all {
+		if r.Operation == "release" && r.Status != want[r.Deployment] {
+			t.Errorf("the release of %s is %s, want %s", r.Deployment, r.Status, want[r.Deployment])
+		}
+	}
+}
