@@ -80,6 +80,34 @@ func TestPlanComment(t *testing.T) {
 	}
 }
 
+// A run that may not see the previews leaves the comment that shows them, and
+// keeps one that shows plans alone up to date.
+func TestPlanCommentWithoutDeployments(t *testing.T) {
+	t.Parallel()
+	blind := githubfake.Token{Text: "ghs_0123456789abcdef", Permissions: []string{"contents: read", "actions: read", "statuses: write", "pull-requests: write"}}
+	s := newShared(t, previewFile(map[string]string{"web": ""}))
+	s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
+	if got := s.run(t, "preview", webhook{name: "pull_request", action: "synchronize", number: 7, head: earlierHead}); got.status != 0 {
+		t.Fatal(got.log)
+	}
+	before := s.onlyComment(t, 7)
+	s.github.AddToken(blind)
+	got := s.plans(t, laterHead, 0, "INPUT_DEPLOYMENTS=false")
+	if after := s.onlyComment(t, 7); after != before || !strings.Contains(got.log, "Add `deployments: read`") {
+		t.Errorf("the comment of previews became\n%s\nand the log says\n%s", after, got.log)
+	}
+
+	s = newShared(t, previewFile(map[string]string{"web": ""}))
+	s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
+	s.github.AddToken(blind)
+	for _, head := range []string{earlierHead, laterHead} {
+		if got := s.plans(t, head, 0, "INPUT_DEPLOYMENTS=false"); strings.Contains(got.log, "::warning") {
+			t.Errorf("a comment of plans alone is worth a warning:\n%s", got.log)
+		}
+		contains(t, s.onlyComment(t, 7), []string{"### Plan of shop", head}, []string{"Preview of"})
+	}
+}
+
 // A plan that cannot be made takes the place of one that was, wherever it
 // fails.
 func TestPlanCommentOfAFailure(t *testing.T) {

@@ -61,6 +61,10 @@ func (c *comment) write(ctx context.Context, create bool) {
 		return
 	}
 	c.session.uncommented++
+	if errors.Is(err, report.ErrUnseen) {
+		c.session.warning("The comment below the pull request stays as it is, for this run may not see the previews in it. Add `deployments: read` to the permissions of the workflow. The plan is on the page of the run.")
+		return
+	}
 	c.off = writing.Err() != nil && ctx.Err() == nil // who has kept us waiting will again
 	if _, refused := errors.AsType[*github.PermissionError](err); refused {
 		c.off = true
@@ -83,7 +87,8 @@ func (s *session) warning(text string) {
 // the commit tell of, and of what this run knows.
 func (c *comment) render(ctx context.Context) (string, error) {
 	rows, err := c.previews(ctx)
-	if err != nil {
+	unseen := errors.Is(err, report.ErrUnseen)
+	if err != nil && !unseen {
 		return "", err
 	}
 	for app, now := range c.now {
@@ -98,16 +103,20 @@ func (c *comment) render(ctx context.Context) (string, error) {
 	for _, app := range slices.Sorted(maps.Keys(rows)) {
 		content.Previews = append(content.Previews, rows[app])
 	}
+	if unseen {
+		return report.Comment(content), report.ErrUnseen
+	}
 	return report.Comment(content), nil
 }
 
 // previews returns how the previews stand, by app, as their Deployments tell.
-// To show a plan nobody needs a token that may see them.
+// To show a plan nobody needs a token that may see them: that is
+// [report.ErrUnseen].
 func (c *comment) previews(ctx context.Context) (map[string]report.Preview, error) {
 	rows := map[string]report.Preview{}
 	exist, err := preview.List(ctx, c.client)
 	if _, refused := errors.AsType[*github.PermissionError](err); refused && len(c.plans) > 0 {
-		return rows, nil
+		return rows, report.ErrUnseen
 	}
 	if err != nil {
 		return nil, err

@@ -90,8 +90,17 @@ func TestRefsOfEveryVerb(t *testing.T) {
 			t.Errorf("%s: exit status %d, want 2", verb, got.status)
 		}
 	}
+	for _, flags := range []string{"recover\n--yes", "unlock\n--yes", "unlock\n--force"} {
+		got := m.runs(t, teamJob{run: 100, name: "a", ref: "refs/heads/feature", verb: "state", inputs: []string{"INPUT_WORKSPACE=production", "INPUT_FLAGS=" + flags}})
+		if got.status != 2 || !strings.Contains(got.log, `Workspace "production" is not for this ref`) {
+			t.Errorf("state %q: exit status %d, want 2 and why\n%s", flags, got.status, got.log)
+		}
+	}
 	if asked := len(m.github.Calls()); asked != 0 {
 		t.Errorf("GitHub was asked %d times", asked)
+	}
+	for verb, flags := range map[string]string{"rollback": "--list", "pipeline": "list", "state": "recover"} {
+		m.succeeds(t, teamJob{run: 103, name: "a", ref: "refs/heads/feature", verb: verb, inputs: []string{"INPUT_WORKSPACE=production", "INPUT_FLAGS=" + flags}})
 	}
 	m.succeeds(t, teamJob{run: 101, name: "a", ref: "refs/heads/feature", verb: "status", inputs: []string{"INPUT_WORKSPACE=production"}})
 	pipeline := m.runs(t, teamJob{run: 102, name: "a", ref: "refs/heads/feature", verb: "pipeline", inputs: []string{"INPUT_FLAGS=run\npromote"}})

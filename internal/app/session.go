@@ -74,6 +74,9 @@ var (
 func (m *machine) run(ctx context.Context, f *flags, v verb, args []string) int {
 	ctx, leave := m.guard(ctx)
 	defer leave()
+	if v.only != nil {
+		v.changes = v.changes && v.only(f, args)
+	}
 	known := &secret.Set{Mask: m.runner.Mask}
 	m.runner.Secrets = known
 	m.takeInputs(known)

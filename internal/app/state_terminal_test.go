@@ -41,7 +41,11 @@ func TestTerminalOnArtifacts(t *testing.T) {
 	terminal, user := j.terminal(t), []string{"GITHUB_TOKEN=ghp_ofAlice"}
 	status, log = terminal(user, "--state", "artifact", "status")
 	want(t, status, log, 0, "web")
-	for _, args := range [][]string{{"up"}, {"destroy"}, {"hold", "--reason=x"}} {
+	for _, args := range [][]string{{"rollback", "--list"}, {"pipeline", "list"}, {"state", "recover"}} {
+		status, log = terminal(user, append([]string{"--state=artifact"}, args...)...)
+		want(t, status, log, 0)
+	}
+	for _, args := range [][]string{{"up"}, {"destroy"}, {"hold", "--reason=x"}, {"state", "recover", "--yes"}, {"state", "unlock", "--yes"}} {
 		status, log = terminal(user, append([]string{"--state=artifact"}, args...)...)
 		want(t, status, log, 2, "State in artifacts is only read here", "Only a run of a workflow can upload an artifact", "--state git")
 	}

@@ -157,7 +157,7 @@ type jsonExamination struct {
 // showExamination shows the rows in the log and on the page of the run.
 func (s *session) showExamination(rows []doctor.Row, asJSON bool) error {
 	block := permissionBlock(identityPermission)
-	s.ui.Summary(report.Examination(rows, block))
+	s.ui.Summary(report.Examination(rows, block, s.secrets))
 	if asJSON {
 		return s.printJSON(jsonExamination{!doctor.Stops(rows), rows, block})
 	}

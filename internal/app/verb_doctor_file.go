@@ -37,12 +37,8 @@ func (e *examination) identityChecks() []doctor.Check {
 		return nil
 	}
 	roles := e.roles()
-	missing := doctor.Warning
-	if len(roles) > 0 {
-		missing = doctor.Problem
-	}
-	return []doctor.Check{{Name: "OIDC", Failed: missing, Run: func(ctx context.Context) ([]doctor.Row, error) {
-		row := doctor.Row{Name: "OIDC", State: missing}
+	return []doctor.Check{{Name: "OIDC", Failed: doctor.Warning, Run: func(ctx context.Context) ([]doctor.Row, error) {
+		row := doctor.Row{Name: "OIDC", State: doctor.Warning}
 		token, err := ask(ctx, "")
 		if err != nil {
 			return verdict(ctx, row, err)
@@ -70,19 +66,12 @@ var audiences = map[string]string{
 	"aws": "sts.amazonaws.com", "azure": "api://AzureADTokenExchange", "google": "the full name of the provider",
 }
 
-// roles returns what inputs and auth blocks name.
+// roles returns what auth blocks name. Nothing signs in to them yet.
 func (e *examination) roles() []role {
-	var roles []role
-	for _, input := range []struct{ name, provider string }{
-		{"aws-role-arn", "aws"}, {"google-workload-identity-provider", "google"}, {"azure-client-id", "azure"},
-	} {
-		if value := e.machine.runner.Input(input.name); value != "" {
-			roles = append(roles, role{"input " + input.name, value, audiences[input.provider]})
-		}
-	}
 	if e.engine == nil || e.problems.HasErrors() {
-		return roles
+		return nil
 	}
+	var roles []role
 	for _, r := range e.project.Roles(e.engine.Scope) {
 		name := fmt.Sprintf("auth %s, %s", r.Provider, r.Argument)
 		if r.App != "" {

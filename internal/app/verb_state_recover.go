@@ -60,7 +60,7 @@ func (s *session) told() (func(ctx context.Context, app string) ([]state.Record,
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.repository()
+	client, _, err := s.machine.githubOf(s.machine.repositoryAt(s.project.Dir()), s.http, s.secrets)
 	if err != nil {
 		return nil, err
 	}

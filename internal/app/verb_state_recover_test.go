@@ -91,6 +91,33 @@ func TestStateRecoverGone(t *testing.T) {
 	}
 }
 
+// What its platform shows is not gone, whoever says so, and nobody can bury what
+// was never there.
+func TestStateRecoverNotGone(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.succeeds(t, "up")
+	f.succeeds(t, "up")
+	ids := f.deployments()
+	for id, says := range map[string]string{
+		ids[0]:       "is not gone",
+		ids[1]:       "is not gone",
+		ids[1] + "x": "Did you mean \"" + ids[1] + "\"?",
+	} {
+		for _, flags := range [][]string{{"recover", "--gone=" + id}, {"recover", "--gone=" + id, "--yes"}} {
+			if status, log := f.run(t, "state", flags...); status != 2 || !strings.Contains(log, says) {
+				t.Errorf("%q: exit status %d, want 2 and %q\n%s", flags, status, says, log)
+			}
+		}
+	}
+	log := f.succeeds(t, "state", "recover")
+	for _, id := range ids {
+		if !strings.Contains(row(log, id), "succeeded harbor recorded there") {
+			t.Errorf("%s is shown as %q", id, row(log, id))
+		}
+	}
+}
+
 // Where Deployments are off, the statuses of commits tell what they can.
 func TestStateRecoverByStatuses(t *testing.T) {
 	t.Parallel()

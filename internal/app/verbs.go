@@ -21,6 +21,10 @@ type verb struct {
 	// made durable and told when it ends.
 	changes bool
 
+	// only narrows changes to the calls that it is true of: with other flags or
+	// words the verb only looks. nil is all calls.
+	only func(f *flags, words []string) bool
+
 	// stateless says that the verb reads no record.
 	stateless bool
 
@@ -79,6 +83,7 @@ var verbs = []verb{
 	},
 	{
 		use: "rollback", short: "Release an earlier deployment", recalls: true, changes: true,
+		only:  func(f *flags, _ []string) bool { return !f.list },
 		flags: []func(*cobra.Command, *flags){deploymentFlag, listFlag},
 		run:   rollback,
 	},
@@ -124,6 +129,7 @@ var verbs = []verb{
 	{
 		// Only run needs the state, so it opens it by itself.
 		use: "pipeline run NAME", short: "Run a pipeline of the file; pipeline list shows them", changes: true, stateless: true,
+		only:  func(_ *flags, words []string) bool { return words[0] != "list" },
 		args:  pipelineWords,
 		flags: []func(*cobra.Command, *flags){pipelineFlags},
 		run:   runPipelineVerb,
@@ -152,12 +158,14 @@ var verbs = []verb{
 		run:   importRecords,
 	},
 	{
-		under: "state", use: "recover", short: "Show what is known of every deployment where records were lost", recalls: true,
+		under: "state", use: "recover", short: "Show what is known of every deployment where records were lost", recalls: true, changes: true,
+		only:  func(f *flags, _ []string) bool { return f.records.yes },
 		flags: []func(*cobra.Command, *flags){recoverFlags},
 		run:   recoverRecords,
 	},
 	{
-		under: "state", use: "unlock", short: "Show who holds the locks of the apps, and take them away", recalls: true,
+		under: "state", use: "unlock", short: "Show who holds the locks of the apps, and take them away", recalls: true, changes: true,
+		only:  func(f *flags, _ []string) bool { return f.records.yes || f.records.force },
 		flags: []func(*cobra.Command, *flags){unlockFlags},
 		run:   unlock,
 	},

@@ -138,7 +138,7 @@ func (op *operation) deployed(d component.Deployment) error {
 		return nil
 	}
 	r.target = op.target(d)
-	r.targetRecord = op.record.ID
+	r.targetRecord, r.targetURL = op.record.ID, d.URL()
 	r.scope = r.scope.WithDeployment(r.target.ID).WithDeploy(deployVars(r.target, d.URL()))
 	op.record.URL = d.URL()
 	return op.keep(d)

@@ -33,9 +33,10 @@ type run struct {
 
 	knowsHistory bool // it was read, and may be empty
 
-	lookout *lookout // for newer runs; nil where the verb goes over them
-	healed  bool     // what was lost of the state is looked for once
-	gaps    []string // what could not be found
+	lookout *lookout         // for newer runs; nil where the verb goes over them
+	healed  bool             // what was lost of the state is looked for once
+	gaps    []string         // what could not be found
+	silent  map[string]error // why platforms did not say what they hold, by plugin
 
 	atOnce    bool // a release is not done in steps: users wait for it
 	moved     bool // the release may have moved traffic
@@ -46,6 +47,7 @@ type run struct {
 	artifactRecord string            // ID of its record
 	target         component.Target[component.Deployment]
 	targetRecord   string // ID of the target's record
+	targetURL      string // of the target, as recorded
 }
 
 // operation is one run of one stage.
@@ -121,6 +123,8 @@ func recorded(next step) step {
 			op.record.Status, op.record.Message = state.Failed, "interrupted, and given back: "+firstLine(err)
 		case ctx.Err() != nil:
 			op.record.Status, op.record.Message = state.Interrupted, "interrupted: "+firstLine(err)
+		case isOutdated(err): // no message: nothing went wrong, and measures count what did
+			op.record.Status, op.record.Message = state.Failed, ""
 		default:
 			op.record.Status, op.record.Message = state.Failed, firstLine(err)
 		}

@@ -31,7 +31,7 @@ func outdatedBy(i incumbent, ours state.Origin, ancestry Ancestry) (why string, 
 	case isOf(ours, i.release), i.commit != "" && i.commit == ours.Commit:
 		return "", false
 	case ancestry == Descendant:
-		return fmt.Sprintf("commit %s descends from %s, which this run is of", shortCommit(i.commit), shortCommit(ours.Commit)), true
+		return fmt.Sprintf("commit %s descends from %s, which this run would release", shortCommit(i.commit), shortCommit(ours.Commit)), true
 	case !i.later, ancestry == Ancestor && !i.back:
 		return "", false
 	case i.back:
@@ -63,7 +63,8 @@ func isOutdated(err error) bool {
 // lookout is what a run knows that refuses to go over a newer one.
 type lookout struct {
 	sequence int                 // of the latest release when it began
-	known    map[string]Ancestry // of released commits, compared with the run's
+	commit   string              // that what it would release is made from
+	known    map[string]Ancestry // of released commits, compared with that
 }
 
 // refuseOutdated is the first step of a verb that moves forward, and that begins
@@ -71,7 +72,7 @@ type lookout struct {
 // the moment in which traffic moves.
 func refuseOutdated(stageName string) stage {
 	return stage{"check", func(r *run, ctx context.Context) error {
-		r.lookout = &lookout{sequence: r.history.next(stageRelease) - 1, known: map[string]Ancestry{}}
+		r.lookout = &lookout{sequence: r.history.next(stageRelease) - 1, commit: r.Origin.Commit, known: map[string]Ancestry{}}
 		return r.judge(ctx, stageName)
 	}}
 }
@@ -111,7 +112,9 @@ func (r *run) judge(ctx context.Context, stage string) error {
 	if err != nil {
 		return err
 	}
-	why, outdated := outdatedBy(i, r.Origin, ancestry)
+	ours := r.Origin
+	ours.Commit = r.lookout.commit
+	why, outdated := outdatedBy(i, ours, ancestry)
 	if !outdated {
 		return nil
 	}
@@ -121,7 +124,7 @@ func (r *run) judge(ctx context.Context, stage string) error {
 // ancestry asks how the released commit stands to ours, once for each. Where
 // nobody knows, the log says so.
 func (r *run) ancestry(ctx context.Context, i incumbent) (Ancestry, error) {
-	ours := r.Origin.Commit
+	ours := r.lookout.commit
 	if ours == "" || i.commit == ours || isOf(r.Origin, i.release) {
 		return "", nil
 	}
@@ -148,7 +151,7 @@ func (r *run) askAncestry(ctx context.Context, commit string) (Ancestry, error) 
 	case r.Ancestry == nil:
 		return "", errors.New("there is no history to ask")
 	}
-	return r.Engine.Ancestry(ctx, commit, r.Origin.Commit)
+	return r.Engine.Ancestry(ctx, commit, r.lookout.commit)
 }
 
 // stepAside ends the work on an app because of what is released. It returns what

@@ -15,7 +15,7 @@ type incumbent struct {
 	release state.Record
 	commit  string // that what it serves was made from; "" where that is not known
 	later   bool   // it was released after our run began
-	back    bool   // something newer had been released before: it was gone back to
+	back    bool   // it had been released before something else was: it was gone back to
 }
 
 // incumbent returns what is released. The sequence is that of the latest release
@@ -73,23 +73,32 @@ func (l lineages) content(release state.Record) []state.Record {
 	return found
 }
 
-// wentBack reports whether something had been released before that was made
-// later than what the release serves.
+// wentBack reports whether what the release serves had been released before, and
+// something else since.
 func (l lineages) wentBack(release state.Record) bool {
-	made := l.made(release)
-	return slices.ContainsFunc(l.records, func(r state.Record) bool {
+	origin, other := l.origin(release), false
+	for _, r := range l.records { // newest first
 		served := r.Operation == stageRelease && (r.Status == state.Succeeded || r.Status == state.Destroyed)
-		return served && r.Sequence < release.Sequence && l.made(r).After(made)
-	})
+		switch {
+		case !served || r.Sequence >= release.Sequence:
+		case l.origin(r) != origin:
+			other = true
+		case other:
+			return true
+		}
+	}
+	return false
 }
 
-// made returns when the content of a release was made: no later than the
-// release, where nothing else is known.
-func (l lineages) made(release state.Record) time.Time {
-	if content := l.content(release); len(content) > 0 {
-		return content[len(content)-1].Started
+// origin identifies what a release serves: the first record of its making, or
+// what that was made from in another workspace.
+func (l lineages) origin(release state.Record) string {
+	content := l.content(release)
+	if len(content) == 0 {
+		return release.Deployment
 	}
-	return release.Started
+	first := content[len(content)-1]
+	return cmp.Or(first.Parent, first.ID)
 }
 
 // sentence says who released what, and when.

@@ -20,7 +20,7 @@ func TestOutdatedBy(t *testing.T) {
 	back := func(i incumbent) incumbent { i.back = true; return i }
 	of := func(commit string, i incumbent) incumbent { i.commit = commit; return i }
 	const (
-		descends = "commit 2222222 descends from 1111111, which this run is of"
+		descends = "commit 2222222 descends from 1111111, which this run would release"
 		last     = "it was released after this run began"
 		wentBack = "it was released after this run began, by going back to an earlier one"
 	)
@@ -133,6 +133,15 @@ func TestIncumbent(t *testing.T) {
 				p.did(stageRelease, 3, 13, "three", "deploy3")
 			},
 			run: 14, sequence: 3, want: found{commit: "one", back: true},
+		},
+		"built before what was released last, and never released until now": {
+			past: func(p *past) {
+				p.did(stageBuild, 2, 11, "two", "")
+				p.up(1, 10, "one")
+				p.did(stageDeploy, 2, 11, "two", "build2")
+				p.did(stageRelease, 2, 11, "two", "deploy2")
+			},
+			run: 12, sequence: 2, want: found{commit: "two"},
 		},
 		"released twice": {
 			past: func(p *past) { p.up(1, 10, "one"); p.did(stageRelease, 2, 10, "one", "deploy1") },

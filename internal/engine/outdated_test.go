@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -61,7 +62,7 @@ func TestOutdatedTouchesNothing(t *testing.T) {
 			if len(w.log) != 0 || !cmp.Equal(before, w.records(t)) {
 				t.Errorf("it called %v, and there are records %v", w.log, w.records(t))
 			}
-			if !slices.Contains(w.printed, "web: "+got.Outdated) || !slices.Contains(w.printed, "  The reason: commit b descends from a, which this run is of.") {
+			if !slices.Contains(w.printed, "web: "+got.Outdated) || !slices.Contains(w.printed, "  The reason: commit b descends from a, which this run would release.") {
 				t.Errorf("the log says %q", w.printed)
 			}
 		})
@@ -146,6 +147,9 @@ func TestOutdatedMeanwhile(t *testing.T) {
 			var records []string
 			for _, r := range got.Records {
 				records = append(records, r.Operation+" "+string(r.Status))
+			}
+			if m := state.Measure(got.Records, time.Time{}, e.Now()); len(m) != 1 || m[0].Failures != 0 {
+				t.Errorf("measures = %+v, want no failure", m)
 			}
 			if diff := cmp.Diff(c.records, records); diff != "" {
 				t.Errorf("records of the older run (-want +got):\n%s", diff)
@@ -242,5 +246,60 @@ func TestOutdatedUnknown(t *testing.T) {
 		if got.Outcome != want || asked != 1 || !slices.Contains(w.printed, line) {
 			t.Errorf("run %d: outcome %q, want %q; asked %d times; the log says %q", run, got.Outcome, want, asked, w.printed)
 		}
+	}
+}
+
+// What is promoted was made from the commit of its build, whatever commit the
+// run that promotes it is of.
+func TestOutdatedByTheArtifact(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		released string // there, by an earlier run
+		named    string
+		want     engine.Outcome
+	}{
+		"older than what is released":                        {"c", "", engine.Outdated},
+		"older than what is released, and chosen on purpose": {"c", "1", engine.Changed},
+		"newer than what is released":                        {"a", "", engine.Changed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			does(t, w.of(t, 5, "b", file), (*engine.Engine).Build, defaults)
+			w.place = "production"
+			ups(6, c.released)(t, w)
+			got := does(t, w.of(t, 7, "d", file), (*engine.Engine).Deploy, engine.Options{From: "default", Artifact: c.named})
+			if got.Outcome != c.want {
+				t.Errorf("outcome = %q, want %q; the log says %q", got.Outcome, c.want, w.printed)
+			}
+			promoted, err := state.Latest(t.Context(), w.store, state.Query{Operation: "push", Workspace: "production"})
+			if err != nil || promoted.Origin.Commit != "b" || promoted.Origin.Run != 7 {
+				t.Errorf("the promoted artifact is of %+v, %v, want commit b", promoted.Origin, err)
+			}
+		})
+	}
+}
+
+// What depends on a step that was outdated does not run, which is no failure.
+func TestOutdatedStep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ups(8, "c")(t, w)
+	e := w.pipelines(t, strings.Replace(stepwise, `step "build" {
+    use "build" {}
+  }
+  step "deploy" {
+    use "deploy" {}
+  }`, `step "up" {
+    use "up" {}
+  }`, 1))
+	e.Origin.Run, e.Origin.Commit, e.Ancestry = 7, "b", line
+	results, err := e.RunPipeline(t.Context(), "release", defaults)
+	if err != nil || len(results) != 1 || results[0].Outcome != engine.Outdated {
+		t.Fatalf("RunPipeline = %+v, %v, want that it is outdated", results, err)
+	}
+	const says = `pipeline release: step release does not run: it depends on step "up", which was outdated.`
+	if !slices.Contains(w.printed, says) {
+		t.Errorf("the log says %q, want %q", w.printed, says)
 	}
 }

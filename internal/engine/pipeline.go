@@ -14,9 +14,10 @@ import (
 )
 
 // RunPipeline runs the steps of a pipeline of the file one after another, each
-// for the chosen apps. A step that fails takes those that depend on it with it;
-// the others run. It returns one result for each app and workspace. Whatever
-// can be wrong with any step is found before the first one runs.
+// for the chosen apps. A step that fails, or is outdated for one of them, takes
+// those that depend on it with it; the others run. It returns one result for
+// each app and workspace. Whatever can be wrong with any step is found before
+// the first one runs.
 func (e *Engine) RunPipeline(ctx context.Context, name string, o Options) ([]Result, error) {
 	names, err := e.names(o.Apps)
 	if err != nil {
@@ -34,7 +35,7 @@ func (e *Engine) RunPipeline(ctx context.Context, name string, o Options) ([]Res
 	if err != nil {
 		return nil, err
 	}
-	err = c.run(ctx, legs)
+	_, err = c.run(ctx, legs)
 	return c.results, errors.Join(err, context.Cause(ctx))
 }
 
@@ -102,29 +103,34 @@ func (c *course) legs(p *config.Pipeline, at stay, title string) ([]leg, error) 
 }
 
 // run runs legs in order. Those that depend on one that did not run to its end
-// do not run either.
-func (c *course) run(ctx context.Context, legs []leg) error {
+// do not run either. It reports whether one of them was outdated.
+func (c *course) run(ctx context.Context, legs []leg) (outdated bool, err error) {
 	var errs []error
-	broken := map[string]bool{}
+	broken := map[string]string{} // why, by name
 	for _, l := range legs {
 		if ctx.Err() != nil {
 			break
 		}
-		if i := slices.IndexFunc(l.dependsOn, func(other string) bool { return broken[other] }); i >= 0 {
-			broken[l.name] = true
-			c.UI.Print("%s does not run: it depends on step %q, which did not succeed.", l.title, l.dependsOn[i])
+		if i := slices.IndexFunc(l.dependsOn, func(other string) bool { return broken[other] != "" }); i >= 0 {
+			broken[l.name] = broken[l.dependsOn[i]]
+			c.UI.Print("%s does not run: it depends on step %q, which %s.", l.title, l.dependsOn[i], broken[l.name])
 			continue
 		}
-		if err := c.leg(ctx, l); err != nil {
-			broken[l.name] = true
+		late, err := c.leg(ctx, l)
+		outdated = outdated || late
+		switch {
+		case err != nil:
+			broken[l.name] = "did not succeed"
 			errs = append(errs, err)
+		case late:
+			broken[l.name] = "was outdated"
 		}
 	}
-	return errors.Join(errs...)
+	return outdated, errors.Join(errs...)
 }
 
-// leg runs one step.
-func (c *course) leg(ctx context.Context, l leg) error {
+// leg runs one step, and reports whether it was outdated for an app.
+func (c *course) leg(ctx context.Context, l leg) (outdated bool, err error) {
 	if l.inner != nil {
 		return c.run(ctx, l.inner)
 	}
@@ -133,11 +139,12 @@ func (c *course) leg(ctx context.Context, l leg) error {
 	results, err := c.act(ctx, l)
 	for _, r := range results {
 		c.add(r)
+		outdated = outdated || r.Outcome == Outdated
 	}
 	if err != nil && len(results) == 0 {
-		return fmt.Errorf("%s: %w", l.title, err)
+		return false, fmt.Errorf("%s: %w", l.title, err)
 	}
-	return err
+	return outdated, err
 }
 
 // act does what the step says.

@@ -40,7 +40,7 @@ func (r *run) heal(ctx context.Context) error {
 	}
 	r.healed = true
 	s := r.survey(ctx)
-	r.gaps = s.gaps
+	r.gaps, r.silent = s.gaps, s.silent
 	// All that was rebuilt goes into the state together: a deployment that is
 	// recorded is not rebuilt again, nor what its Deployment told besides.
 	for _, record := range r.history {

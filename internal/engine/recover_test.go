@@ -178,3 +178,38 @@ func TestWhatIsNotOnItsPlatformIsNotReleased(t *testing.T) {
 		t.Errorf("rollback to what is gone (-want +got):\n%s", diff)
 	}
 }
+
+// That a platform cannot be asked is not that a deployment is gone.
+func TestWhatNobodyKnowsIsNotCalledGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	mustUp(t, w)
+	mustUp(t, w)
+	records := w.deploys(t)
+	forgetful(t, w)
+	w.fail = failOn("find", errors.New("the platform is down"))
+	_, err := w.engine(t, file).Rollback(t.Context(), engine.Options{Deployment: records[0].Deployment})
+	const says = `Deployment 1 of app "web" is not known to be on its platform (the platform is down). It is made again.`
+	if !slices.Contains(w.printed, says) {
+		t.Errorf("Rollback = %v, and the log says %q, want %q", err, w.printed, says)
+	}
+}
+
+// The block of today may not know the address that the block of that time gave.
+func TestTheRecordedAddressIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	plain := w.plugin()
+	plain.Releaser, plain.DefaultRelease = nil, false
+	for range 2 {
+		if _, err := w.engine(t, file, plain).Up(t.Context(), engine.Options{NoPrune: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := w.deploys(t)[0].Deployment
+	w.closed = true
+	results, err := w.engine(t, file, plain).Rollback(t.Context(), defaults)
+	if err != nil || results[0].Deployment != first || results[0].URL != "http://"+first {
+		t.Errorf("Rollback = %+v, %v, want deployment %s where it was", results, err, first)
+	}
+}

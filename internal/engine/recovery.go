@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
@@ -57,6 +58,9 @@ func (e *Engine) Recover(ctx context.Context, o RecoverOptions) (all []Recovery,
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if err := e.knowAll(ctx, names, o); err != nil {
+		return nil, nil, nil, err
+	}
 	keep := func(r *run, found []Recovery) {
 		all = append(all, found...)
 		for _, gap := range r.gaps {
@@ -105,6 +109,9 @@ func (r *run) recovery(ctx context.Context, o RecoverOptions) ([]Recovery, error
 	r.lookUp(ctx)
 	r.history = state.Merge(r.history, r.buried(o.Gone))
 	s := r.survey(ctx)
+	if err := r.refuseFound(o.Gone, s); err != nil {
+		return nil, err
+	}
 	r.gaps = s.gaps
 	before := r.history
 	r.history = state.Merge(r.history, s.changes)
@@ -127,6 +134,49 @@ func (r *run) buried(gone []string) []state.Record {
 		}
 	}
 	return records
+}
+
+// knowAll refuses words about deployments that none of the apps has.
+func (e *Engine) knowAll(ctx context.Context, apps []string, o RecoverOptions) error {
+	if len(o.Gone) == 0 {
+		return nil
+	}
+	var known []string
+	for _, app := range apps {
+		h, err := e.history(ctx, app)
+		if err != nil {
+			return err
+		}
+		told, err := o.Told(ctx, app)
+		if err != nil {
+			return err
+		}
+		for _, record := range slices.Concat(h, told) {
+			if record.Operation == stageDeploy && record.Deployment != "" {
+				known = append(known, record.Deployment)
+			}
+		}
+	}
+	for _, id := range o.Gone {
+		if !slices.Contains(known, id) {
+			return invalid(fmt.Sprintf("No deployment %q that could be gone", id), fmt.Sprintf(
+				"Neither a record nor GitHub tells of it in workspace %q. `state recover` shows which deployments there are, by their IDs.%s Nothing was changed.",
+				e.Workspace, diag.Suggest(id, known)))
+		}
+	}
+	return nil
+}
+
+// refuseFound refuses to take deployments as gone that a platform shows.
+func (r *run) refuseFound(gone []string, s survey) error {
+	for _, id := range gone {
+		if plugin, found := s.holders[id]; found {
+			return invalid(fmt.Sprintf("Deployment %s of app %q is not gone", id, r.app.Name), fmt.Sprintf(
+				"The platform %q shows it, with the labels of this app in workspace %q. Leave --gone %s out; `destroy --deployment %s` removes it. Nothing of this app was changed.",
+				plugin, r.Workspace, id, id))
+		}
+	}
+	return nil
 }
 
 // writeFound records what is not recorded yet.

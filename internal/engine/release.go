@@ -43,7 +43,8 @@ func (r *run) releaseTarget(ctx context.Context) error {
 		}
 		r.result.Outcome = Changed
 		if r.releaser == nil {
-			op.record.URL = deploymentURL(r.target.Deployment)
+			// The platform may not tell any more what the block of that time gave.
+			op.record.URL = cmp.Or(deploymentURL(r.target.Deployment), r.targetURL)
 			r.serve(op.record.URL, r.target)
 			return nil
 		}
@@ -146,12 +147,24 @@ func (r *run) promote(ctx context.Context) error {
 	op := r.begin(stagePush, nil)
 	op.record.Parent, op.record.Plugin = record.ID, record.Plugin
 	op.record.Message = "promoted from workspace " + r.options.From
+	op.record.Origin.Commit = record.Origin.Commit // what is promoted was made from that
 	return recorded(func(_ context.Context, op *operation) error {
 		if err := r.takeArtifact(record); err != nil {
 			return err
 		}
 		return op.makes(r.artifact)
 	})(ctx, op)
+}
+
+// judgeArtifact judges once more, by the commit that the artifact was made from:
+// that of the run may be another. Who names an artifact knows what it is.
+func (r *run) judgeArtifact(ctx context.Context) error {
+	made, _ := r.history.find(stagePush, r.artifactRecord)
+	if commit := made.Origin.Commit; r.options.Artifact == "" && commit != "" && commit != r.lookout.commit {
+		r.lookout.commit, r.lookout.known = commit, map[string]Ancestry{}
+		return r.judge(ctx, stageDeploy)
+	}
+	return nil
 }
 
 // pushed returns the pushed artifact that the options name, or else the newest.
@@ -235,7 +248,7 @@ func (r *run) takeDeployment(record state.Record) error {
 			return err
 		}
 	}
-	r.target, r.targetRecord = target, record.ID
+	r.target, r.targetRecord, r.targetURL = target, record.ID, record.URL
 	r.scope = r.scope.WithDeployment(target.ID).WithDeploy(deployVars(target, record.URL))
 	return nil
 }

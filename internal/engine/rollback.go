@@ -219,7 +219,11 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 		if exists {
 			return r.takeDeployment(found)
 		}
-		r.UI.Print("Deployment %d of app %q is not on its platform any more. It is made again.", record.Sequence, r.app.Name)
+		where := "on its platform any more"
+		if bare(found) {
+			where = fmt.Sprintf("known to be on its platform (%s)", r.whyUnknown(found))
+		}
+		r.UI.Print("Deployment %d of app %q is not %s. It is made again.", record.Sequence, r.app.Name, where)
 	}
 	if parent, ok := r.history.parent(record); ok && len(parent.Result) > 0 {
 		if err := r.takeArtifact(parent); err != nil {
@@ -247,6 +251,15 @@ func (r *run) bringBack(ctx context.Context, record state.Record) error {
 		return err
 	}
 	return r.deployFrom(ctx, nil)
+}
+
+// whyUnknown says why nobody knows whether the deployment of a bare record
+// exists.
+func (r *run) whyUnknown(record state.Record) string {
+	if err := r.silent[record.Plugin]; err != nil {
+		return firstLine(err)
+	}
+	return "its record was lost"
 }
 
 // gone explains why a deployment cannot be made again.

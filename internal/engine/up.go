@@ -49,7 +49,7 @@ func (e *Engine) Build(ctx context.Context, o Options) ([]Result, error) {
 // Deploy deploys the newest pushed artifact of the workspace, or the one that
 // o names, and releases unless told not to.
 func (e *Engine) Deploy(ctx context.Context, o Options) ([]Result, error) {
-	stages := []stage{refuseOutdated(stageDeploy), {"artifact", (*run).chooseArtifact}}
+	stages := []stage{refuseOutdated(stageDeploy), {"artifact", (*run).chooseArtifact}, {"check", (*run).judgeArtifact}}
 	if o.NoRelease {
 		return e.through(ctx, o, append(stages, only(stageDeploy)...))
 	}

@@ -51,6 +51,7 @@ type world struct {
 	traffic  string // the deployment that has it
 	content  string // of the next build
 	inPlace  bool   // deployments share one object
+	closed   bool   // of what it has, the platform does not know where it listens
 	weights  bool   // traffic can be shared
 	health   func() (component.Health, error)
 	fail     func(call string) error
@@ -174,12 +175,20 @@ func (b builder) Build(context.Context, component.BuildRequest) (artifact.Image,
 type deployment struct {
 	ID      string `json:"id"`
 	InPlace bool   `json:"in_place,omitempty"`
+	Closed  bool   `json:"closed,omitempty"` // it is not known where it listens
 }
 
 func (d deployment) Vars() map[string]cty.Value {
 	return map[string]cty.Value{"name": cty.StringVal(d.ID)}
 }
-func (d deployment) URL() string { return "http://" + d.ID }
+
+func (d deployment) URL() string {
+	if d.Closed {
+		return ""
+	}
+	return "http://" + d.ID
+}
+
 func (d deployment) Generation() string {
 	if d.InPlace {
 		return "object"
@@ -202,13 +211,13 @@ func (p platform) Deploy(ctx context.Context, req component.DeployRequest[artifa
 		call += " with " + password.Text.Reveal()
 	}
 	err := p.w.call(call)
-	return deployment{req.ID, p.w.inPlace}, errors.Join(err, ctx.Err())
+	return deployment{ID: req.ID, InPlace: p.w.inPlace}, errors.Join(err, ctx.Err())
 }
 
 func (p platform) Find(_ context.Context, app component.App) ([]component.Target[deployment], error) {
 	var found []component.Target[deployment]
 	for _, id := range p.w.deployments() {
-		found = append(found, component.Target[deployment]{App: app, ID: id, Deployment: deployment{ID: id}})
+		found = append(found, component.Target[deployment]{App: app, ID: id, Deployment: deployment{ID: id, Closed: p.w.closed}})
 	}
 	// Looking is in no log of calls, for it changes nothing.
 	if p.w.fail != nil {
@@ -218,7 +227,7 @@ func (p platform) Find(_ context.Context, app component.App) ([]component.Target
 }
 
 func (p platform) Restore(_ context.Context, req component.RestoreRequest[deployment]) (deployment, error) {
-	return deployment{req.ID, true}, p.w.call(fmt.Sprintf("restore %d", req.From.Sequence))
+	return deployment{ID: req.ID, InPlace: true}, p.w.call(fmt.Sprintf("restore %d", req.From.Sequence))
 }
 
 func (p platform) Status(_ context.Context, t component.Target[deployment]) (component.Health, error) {

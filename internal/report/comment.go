@@ -54,6 +54,15 @@ func Comment(c Content) string {
 	return b.String()
 }
 
+// previewHeading begins the table of previews, which comes first.
+const previewHeading = "### Preview of "
+
+// showsPreviews reports whether a comment of ours about a project shows previews.
+func showsPreviews(body, project string) bool {
+	rest := strings.TrimPrefix(body, strings.TrimSpace(commentHead(project)))
+	return strings.HasPrefix(strings.TrimSpace(rest), previewHeading)
+}
+
 // bounded is a text that may have so many characters more.
 type bounded struct {
 	strings.Builder
@@ -77,7 +86,7 @@ func (b *bounded) may(text string) bool {
 }
 
 func writePreviews(b *bounded, c Content) {
-	b.must(fmt.Sprintf("### Preview of %s\n\n", quiet(cutText(c.Project, logWidth))))
+	b.must(fmt.Sprintf(previewHeading+"%s\n\n", quiet(cutText(c.Project, logWidth))))
 	if len(c.Previews) == 0 {
 		b.must("There is no preview. What was deployed for this pull request is destroyed.\n")
 		return

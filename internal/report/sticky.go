@@ -18,9 +18,14 @@ type Sticky struct {
 	Project string
 
 	// Render makes the text, with [Comment], from what is true now: what every
-	// run can see before this one writes. It is called again after writing.
+	// run can see before this one writes. It is called again after writing. With
+	// [ErrUnseen] it returns the text without the previews.
 	Render func(context.Context) (string, error)
 }
+
+// ErrUnseen means that this run may not see how previews stand. A comment that
+// shows some stays as it is.
+var ErrUnseen = errors.New("the previews of the pull request cannot be seen")
 
 // mostRewrites bounds how often one run corrects the comment, while others
 // change what is true all the time. The last one of them corrects it.
@@ -31,9 +36,9 @@ const mostRewrites = 5
 //
 // Ours are those with our mark whose author is a bot, or whoever the token
 // turns out to be: anybody can write the mark. The text of a comment is
-// replaced, never read.
+// replaced; all that is read of it is whether it shows previews.
 func (s Sticky) Write(ctx context.Context, create bool) error {
-	text, err := s.Render(ctx)
+	text, unseen, err := s.render(ctx)
 	if err != nil {
 		return err
 	}
@@ -42,16 +47,28 @@ func (s Sticky) Write(ctx context.Context, create bool) error {
 		return err
 	}
 	for range mostRewrites {
+		if unseen && comment != nil && showsPreviews(comment.Body, s.Project) {
+			return ErrUnseen
+		}
 		if comment, err = s.say(ctx, comment, text); err != nil {
 			return err
 		}
 		// Whoever writes last looks once more after that, and so leaves nothing
 		// behind that was not true any more when it was written.
-		if text, err = s.Render(ctx); err != nil || comment.Body == text {
+		if text, unseen, err = s.render(ctx); err != nil || comment.Body == text {
 			return err
 		}
 	}
 	return nil
+}
+
+// render makes the text, and reports whether it lacks the previews.
+func (s Sticky) render(ctx context.Context) (text string, unseen bool, err error) {
+	text, err = s.Render(ctx)
+	if errors.Is(err, ErrUnseen) {
+		return text, true, nil
+	}
+	return text, false, err
 }
 
 // say gives the comment a text, and makes it where there is none, or none any
