@@ -62,7 +62,7 @@ func TestGitHubAppIsWrong(t *testing.T) {
 		"no key":     {"1234", "", "The GitHub App has no private key"},
 		"no ID":      {"", file, "The GitHub App has no ID"},
 		"no PEM":     {"1234", "hunter2hunter2", "give the whole file, with its first and last line"},
-		"no such ID": {"99", file, "The GitHub App cannot sign in. Check the inputs `github-app-id`"},
+		"no such ID": {"99", file, "Check the inputs `github-app-id`"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -46,7 +46,7 @@ func TestVerbsWithoutPermissions(t *testing.T) {
 	untold := lack{0, "::warning title=The token lacks the permission `statuses%3A write`"}
 	changing := map[string]lack{
 		"actions: read": {2, blind}, "contents: write": {}, "deployments: write": {}, "statuses: write": untold, "pull-requests: write": {},
-		"contents: write, deployments: write": {2, unlocked}, "all": {2, blind},
+		"contents: write, deployments: write": {2, unlocked}, "all": {2, unlocked},
 	}
 	looking := map[string]lack{
 		"actions: read": {2, blind}, "contents: write": {}, "deployments: write": {}, "statuses: write": {}, "pull-requests: write": {},

@@ -92,7 +92,7 @@ func TestStateOnGitNeedsPermission(t *testing.T) {
 		want(t, status, log, 2, `No permission to keep the state of app "web" in workspace "default"`, "Add `contents: write` to the permissions block of the job.")
 		j.github.AddToken(githubfake.Token{Text: stepToken, Permissions: []string{"deployments: write", "statuses: write"}})
 		status, log = j.run(t, "deploy-action")
-		want(t, status, log, 2, `The state of app "web" in workspace "default" cannot be read`, "State is kept on git refs of the repository", "Add `contents: read`")
+		want(t, status, log, 2, `No permission to keep the state of app "web" in workspace "default"`, "Records are kept on a git ref of the repository", "Add `contents: write`")
 		if len(j.github.Deployments()) != 0 {
 			t.Error("a deploy was begun")
 		}
