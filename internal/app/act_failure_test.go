@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +38,9 @@ func brokenFile(t *testing.T, r *runner) {
 	if !strings.Contains(problems[0].Argument, `"docker"`) || !strings.Contains(log.summary(), "(`waypoint.hcl:5`)") {
 		t.Errorf("annotation %q, summary:\n%s", problems[0].Argument, log.summary())
 	}
-	if calls := p.github.Calls(); len(calls) > 0 {
+	// Whether a job before this one has left anything is the one question.
+	calls := slices.DeleteFunc(p.github.Calls(), func(c githubfake.Call) bool { return strings.HasSuffix(c.Path, "/ListArtifacts") })
+	if len(calls) > 0 {
 		t.Errorf("GitHub was asked: %v", calls)
 	}
 	if log.result("Post") != "success" {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,8 +41,8 @@ app "web" {
 }
 
 // week is what can happen to runs: one is cancelled, one is killed and run again,
-// two come at once, and the state of the last one is lost. Each time the state
-// is what the engine holds.
+// and the state of the last one is lost. Each time the state is what the engine
+// holds. Act cannot run one workflow twice at once.
 func week(t *testing.T, r *runner) {
 	p := newProject(t, r, weekly)
 	copyFile(t, "/bin/busybox", filepath.Join(p.folder, "busybox"))
@@ -62,18 +61,6 @@ func week(t *testing.T, r *runner) {
 		t.Errorf("the second attempt ended with %v", log.err)
 	}
 	p.checkEngine(t, "after a second attempt")
-
-	p.runs += 2
-	var both sync.WaitGroup
-	for _, run := range []int64{99 + p.runs, 100 + p.runs} {
-		both.Go(func() {
-			if log := p.attempt(t, run, 1, nil, "push"); log.err != nil {
-				t.Errorf("run %d, one of two at once, ended with %v", run, log.err)
-			}
-		})
-	}
-	both.Wait()
-	p.checkEngine(t, "after two runs at once")
 
 	artifacts := p.github.Artifacts()
 	p.github.Expire(artifacts[len(artifacts)-1].ID)
