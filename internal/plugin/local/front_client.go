@@ -78,7 +78,7 @@ func (f frontClient) ensure(ctx context.Context, host component.Host, app compon
 	}
 	// A port that others have is no reason to end a front that serves, nor to
 	// remember that port.
-	if free := want.Port == 0 || pid != 0 && want.Port == have.Port || portFree(want.Port); !free {
+	if free := want.Port == 0 || pid != 0 && want.Port == have.Port || portBecomesFree(ctx, want.Port); !free {
 		return want, portTaken(want.Port)
 	}
 	if pid != 0 {
@@ -97,8 +97,9 @@ func (f frontClient) ensure(ctx context.Context, host component.Host, app compon
 			}
 		}
 		err := f.launch(ctx, host, want)
-		if _, taken := errors.AsType[*diag.Problem](err); taken && choose && try < portTries {
-			continue // somebody was quicker
+		_, taken := errors.AsType[*diag.Problem](err)
+		if taken && try < portTries && (choose || portBecomesFree(ctx, want.Port)) {
+			continue // somebody was quicker, or only looked
 		}
 		return want, err
 	}

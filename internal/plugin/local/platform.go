@@ -52,7 +52,7 @@ func openPlatform(h component.Host, c PlatformConfig) (component.Platform[artifa
 }
 
 // Plan implements [component.Platform].
-func (p *platform) Plan(_ context.Context, req component.DeployRequest[artifact.Image]) (component.Plan, error) {
+func (p *platform) Plan(ctx context.Context, req component.DeployRequest[artifact.Image]) (component.Plan, error) {
 	subject := "process " + req.ID
 	switch _, err := p.card(req.App, req.ID); {
 	case err == nil:
@@ -62,7 +62,7 @@ func (p *platform) Plan(_ context.Context, req component.DeployRequest[artifact.
 	case !errors.Is(err, fs.ErrNotExist):
 		return component.Plan{}, err
 	}
-	if err := p.check(req); err != nil {
+	if err := p.check(ctx, req); err != nil {
 		return component.Plan{}, err
 	}
 	return component.Plan{Changes: []component.Change{{
@@ -71,7 +71,7 @@ func (p *platform) Plan(_ context.Context, req component.DeployRequest[artifact.
 }
 
 // check returns what keeps a new deployment from being made.
-func (p *platform) check(req component.DeployRequest[artifact.Image]) error {
+func (p *platform) check(ctx context.Context, req component.DeployRequest[artifact.Image]) error {
 	if req.Artifact.Daemon {
 		return &diag.Problem{
 			Summary: "Image is only in the Docker engine",
@@ -79,7 +79,7 @@ func (p *platform) check(req component.DeployRequest[artifact.Image]) error {
 				req.Artifact.Reference()),
 		}
 	}
-	if p.cfg.ServicePort != 0 && !portFree(p.cfg.ServicePort) {
+	if p.cfg.ServicePort != 0 && !portBecomesFree(ctx, p.cfg.ServicePort) {
 		return &diag.Problem{
 			Summary: fmt.Sprintf("Port %d is in use", p.cfg.ServicePort),
 			Detail: fmt.Sprintf("%s listens on it, which may be the deployment before this one. Two versions run side by side only if each has a port of its own: leave service_port out, and let the app listen on the port in its environment variable PORT. If a failed deployment holds it, run prune; to end the released one, run destroy.",

@@ -64,7 +64,7 @@ func (p *platform) claim(ctx context.Context, at home, req component.DeployReque
 	if !errors.Is(err, fs.ErrNotExist) {
 		return card{}, err
 	}
-	if err := p.check(req); err != nil {
+	if err := p.check(ctx, req); err != nil {
 		return card{}, err
 	}
 	port := p.cfg.ServicePort
