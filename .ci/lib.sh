@@ -42,6 +42,23 @@ silent() {
 	[[ -z $output ]] || { printf '%s\n' "$output" && die "$what"; }
 }
 
+# run_tests FORMAT PACKAGES FLAGS... runs go test with FLAGS on PACKAGES. Tests that
+# fail are run once more, if they are five at most; one that then passes does
+# not end a run of many minutes, but is named as flaky, to be repaired.
+run_tests() {
+	local format=$1 packages=$2 report status=0
+	shift 2
+	report=$(mktemp)
+	tool gotestsum --format "$format" --hide-summary skipped --rerun-fails=1 --rerun-fails-max-failures=5 \
+		--rerun-fails-report "$report" --packages "$packages" -- "$@" || status=$?
+	if [[ $status -eq 0 && -s $report ]]; then
+		headline FLAKY: these tests failed and then passed
+		cat "$report"
+	fi
+	rm -f "$report"
+	return "$status"
+}
+
 # build_server NAME MODULE FLAGS... builds a program from testdata/servers/NAME
 # into the user's cache folder, once for each version of its module and of Go:
 # testkit/servers looks for it there. The finished program gets its name last,
