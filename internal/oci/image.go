@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -22,6 +23,9 @@ type NewImage struct {
 	Config v1.ConfigFile // its RootFS is filled in
 	Base   *Base         // nil for an image from scratch
 	Layers []Layer       // on top of the base, lowest first
+
+	// StartInterval is the health check's, for which Config has no field.
+	StartInterval time.Duration
 }
 
 // Base is an image in a registry that others are built on.
@@ -54,7 +58,7 @@ func (l *Layout) AddImage(img NewImage) (digest string, err error) {
 		manifest.Layers = append(manifest.Layers, layer.Descriptor)
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, layer.DiffID)
 	}
-	if manifest.Config, err = l.addJSON(config, types.OCIConfigJSON); err != nil {
+	if manifest.Config, err = l.addConfig(config, img.StartInterval); err != nil {
 		return "", err
 	}
 	desc, err := l.addJSON(manifest, types.OCIManifestSchema1)
@@ -88,6 +92,25 @@ func addBase(manifest *v1.Manifest, config *v1.ConfigFile, base v1.Image) error 
 	}
 	config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, baseConfig.RootFS.DiffIDs...)
 	return nil
+}
+
+// addConfig stores a configuration as a blob.
+func (l *Layout) addConfig(config v1.ConfigFile, startInterval time.Duration) (v1.Descriptor, error) {
+	if startInterval == 0 || config.Config.Healthcheck == nil {
+		return l.addJSON(config, types.OCIConfigJSON)
+	}
+	type healthcheck struct {
+		*v1.HealthConfig
+		StartInterval time.Duration
+	}
+	type settings struct {
+		v1.Config
+		Healthcheck healthcheck
+	}
+	return l.addJSON(struct {
+		v1.ConfigFile
+		Config settings `json:"config"`
+	}{config, settings{config.Config, healthcheck{config.Config.Healthcheck, startInterval}}}, types.OCIConfigJSON)
 }
 
 // addJSON stores a value as a blob.

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"context"
@@ -10,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/deploy-action/deploy-action/internal/oci/untar"
 )
 
 // Unpack writes the files of img below dir, which it makes if it is missing.
@@ -58,7 +60,7 @@ func unpackLayer(ctx context.Context, root *os.Root, layer v1.Layer, diffID v1.H
 		defer close(done)
 		writer.CloseWithError(decompressTo(ctx, writer, layer, diffID))
 	}()
-	err := extract(ctx, root, bufio.NewReaderSize(reader, 1<<20))
+	err := untar.Apply(ctx, root, bufio.NewReaderSize(reader, 1<<20))
 	reader.CloseWithError(errStopped)
 	<-done // the layer's reader is closed by then
 	return err
@@ -104,45 +106,59 @@ func decompressTo(ctx context.Context, w io.Writer, layer v1.Layer, diffID v1.Ha
 }
 
 // decompress reads gzip, zstd or plain data, told apart by their first bytes,
-// since media types are not always right.
+// since media types are not always right. What grows without measure ends in an
+// error.
 func decompress(r io.Reader) (io.ReadCloser, error) {
-	buffered := bufio.NewReaderSize(r, 256<<10)
+	counter := &countingReader{from: r}
+	buffered := bufio.NewReaderSize(counter, 256<<10)
 	magic, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(buffered)
-	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		reader, err := zstd.NewReader(buffered)
+		plain, err := gzip.NewReader(buffered)
 		if err != nil {
 			return nil, err
 		}
-		return reader.IOReadCloser(), nil
+		return &boundedReader{ReadCloser: plain, compressed: counter}, nil
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		plain, err := zstd.NewReader(buffered)
+		if err != nil {
+			return nil, err
+		}
+		return &boundedReader{ReadCloser: plain.IOReadCloser(), compressed: counter}, nil
 	}
 	return io.NopCloser(buffered), nil
 }
 
-// extract applies the archive of one layer to root.
-func extract(ctx context.Context, root *os.Root, r io.Reader) error {
-	tree := newTree(root)
-	defer tree.close()
-	archive := tar.NewReader(r)
-	for {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		header, err := archive.Next()
-		if err == io.EOF {
-			_, err := io.Copy(io.Discard, r) // padding is part of the digest
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		if err := tree.apply(header, archive); err != nil {
-			return fmt.Errorf("writing %q: %w", header.Name, err)
-		}
+// boundedReader stops a decompression bomb.
+type boundedReader struct {
+	io.ReadCloser
+	compressed *countingReader
+	plain      int64
+}
+
+// Read implements [io.Reader].
+func (r *boundedReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	r.plain += int64(n)
+	if growth := untar.CheckGrowth(r.compressed.read.Load(), r.plain); growth != nil {
+		return n, growth
 	}
+	return n, err
+}
+
+// countingReader counts what was read through it. A decompressor may read ahead
+// in a goroutine of its own.
+type countingReader struct {
+	from io.Reader
+	read atomic.Int64
+}
+
+// Read implements [io.Reader].
+func (r *countingReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.read.Add(int64(n))
+	return n, err
 }
