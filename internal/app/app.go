@@ -13,6 +13,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/builtin"
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -45,6 +46,9 @@ func (s Sys) plugins() []component.Plugin {
 // machine is in sys, so scripts run it in process as a testscript command,
 // each with its own folder and fakes.
 func Main(ctx context.Context, sys Sys) int {
+	if len(sys.Args) > 1 && sys.Args[1] == sandbox.Verb {
+		return sandbox.Helper(ctx, sys.Args[2:])
+	}
 	if sys.Self == nil {
 		sys.Self = executable
 	}

@@ -1,0 +1,83 @@
+package sandbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// keptFiles is what a command shares with its container where it has no mounts
+// of its own: files that it may write to, and folders that it may leave
+// something in.
+type keptFiles struct {
+	content map[string][]byte // nil for a file that does not exist
+	names   map[string][]string
+}
+
+// keepFiles remembers files and the names in folders.
+func keepFiles(files []file, folders ...string) (*keptFiles, error) {
+	k := &keptFiles{map[string][]byte{}, map[string][]string{}}
+	for _, f := range files {
+		data, err := os.ReadFile(f.Target)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		k.content[f.Target] = data
+	}
+	for _, folder := range folders {
+		names, err := list(folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		k.names[folder] = names
+	}
+	return k, nil
+}
+
+// write gives the files the content that the command is to see.
+func (*keptFiles) write(files []file) error {
+	for _, f := range files {
+		if err := os.WriteFile(f.Target, []byte(f.Content), os.FileMode(f.Mode)); err != nil {
+			return fmt.Errorf("writing names of hosts: %w", err)
+		}
+	}
+	return nil
+}
+
+// restore makes everything as it was.
+func (k *keptFiles) restore() error {
+	var errs []error
+	for path, content := range k.content {
+		errs = append(errs, restoreFile(path, content))
+	}
+	for folder, before := range k.names {
+		names, err := list(folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+		for _, name := range names {
+			if !slices.Contains(before, name) {
+				errs = append(errs, os.RemoveAll(filepath.Join(folder, name)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// restoreFile gives a file its content. It writes through no link that a command
+// left there, and keeps what is mounted.
+func restoreFile(path string, content []byte) error {
+	info, err := os.Lstat(path)
+	if content == nil || err == nil && !info.Mode().IsRegular() {
+		if err := os.RemoveAll(path); err != nil || content == nil {
+			return err
+		}
+	} else if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, content) {
+		return nil
+	}
+	return os.WriteFile(path, content, 0o644)
+}
