@@ -1,0 +1,65 @@
+package solve
+
+import (
+	"archive/tar"
+	"context"
+	"fmt"
+
+	"github.com/moby/buildkit/solver/pb"
+
+	"github.com/deploy-action/deploy-action/internal/oci/build/files"
+)
+
+// arrange plans a layer of files. Nothing is unpacked for it but what it copies
+// from.
+func (s *solver) arrange(ctx context.Context, op *pb.FileOp, inputs []*snapshot) (*snapshot, error) {
+	base := fileBase(op, len(inputs))
+	views := make([]files.View, len(inputs))
+	for i, in := range inputs {
+		var err error
+		if views[i], err = s.look(ctx, in, i != base); err != nil {
+			return nil, err
+		}
+	}
+	planned, err := files.Plan(ctx, op, views)
+	if err != nil {
+		return nil, err
+	}
+	n := &snapshot{arranged: true, planned: planned, inputs: inputs, parent: nothing()}
+	var sources []*snapshot // read until the layer is written
+	for i, in := range inputs {
+		if i == base {
+			n.parent, n.base = in, in.base
+			continue
+		}
+		s.hold(in)
+		sources = append(sources, in)
+	}
+	if n.parent.source {
+		return nil, fmt.Errorf("building: files are to be added to a source, and not to a stage")
+	}
+	write := func(ctx context.Context, archive *tar.Writer) error {
+		return files.Write(ctx, archive, planned, s.Times)
+	}
+	n.layers = []*layer{s.addLayer(ctx, write, func() { s.release(sources...) })}
+	return n, nil
+}
+
+// merge puts the layers of several stages on top of each other.
+func merge(op *pb.MergeOp, inputs []*snapshot) (*snapshot, error) {
+	n := &snapshot{parent: nothing(), inputs: inputs}
+	for i, in := range op.Inputs {
+		part := inputs[in.Input]
+		if i == 0 {
+			n.parent, n.base = part, part.base
+			continue
+		}
+		planned, ok := part.files()
+		if !ok {
+			return nil, fmt.Errorf("building: only what COPY and ADD arrange can be linked to a stage")
+		}
+		n.layers = append(n.layers, part.chain()...)
+		n.planned = append(n.planned, planned...)
+	}
+	return n, nil
+}

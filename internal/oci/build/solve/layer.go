@@ -1,0 +1,102 @@
+package solve
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"io"
+
+	"github.com/deploy-action/deploy-action/internal/oci"
+)
+
+// layer is a layer that may still be compressed while later steps go on.
+type layer struct {
+	write   func(context.Context, *tar.Writer) error // into an archive
+	done    chan struct{}
+	written oci.Layer // valid once done is closed
+}
+
+// addLayer begins to write a layer into the layout. write is called more than
+// once; after is called when it will not be called for the layout again.
+func (s *solver) addLayer(ctx context.Context, write func(context.Context, *tar.Writer) error, after func()) *layer {
+	l := &layer{write: write, done: make(chan struct{})}
+	s.group.Go(func() error {
+		defer after()
+		select {
+		case s.writers <- struct{}{}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		defer func() { <-s.writers }()
+		var err error
+		if l.written, err = s.Layout.AddLayer(ctx, write); err != nil {
+			return err
+		}
+		close(l.done)
+		return nil
+	})
+	return l
+}
+
+// open returns the layer's archive from the layout, once it is there.
+func (s *solver) open(ctx context.Context, l *layer) (io.ReadCloser, error) {
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return s.Layout.OpenLayer(l.written.Descriptor, l.written.DiffID)
+}
+
+// replay returns the layer's archive from what it is made of. Closing it waits
+// until nothing is read for it any more.
+func (l *layer) replay(ctx context.Context) io.ReadCloser {
+	return piped(func(to io.Writer) error {
+		archive := tar.NewWriter(to)
+		if err := l.write(ctx, archive); err != nil {
+			return err
+		}
+		return archive.Close()
+	}, func() error { return nil })
+}
+
+// ahead reads content while what was read before is used, so that
+// decompressing and unpacking go side by side. Closing it closes content.
+func ahead(content io.ReadCloser) io.ReadCloser {
+	return piped(func(to io.Writer) error {
+		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{content}, make([]byte, copyBuffer))
+		return err
+	}, content.Close)
+}
+
+// pipe is what another goroutine writes.
+type pipe struct {
+	*bufio.Reader
+	source *io.PipeReader
+	ended  chan struct{}
+	after  func() error
+}
+
+// piped returns what write writes, for reading. after is called when the
+// result is closed, once write has returned.
+func piped(write func(io.Writer) error, after func() error) *pipe {
+	reader, writer := io.Pipe()
+	p := &pipe{bufio.NewReaderSize(reader, copyBuffer), reader, make(chan struct{}), after}
+	go func() {
+		defer close(p.ended)
+		buffer := bufio.NewWriterSize(writer, copyBuffer)
+		err := write(buffer)
+		if err == nil {
+			err = buffer.Flush()
+		}
+		writer.CloseWithError(err)
+	}()
+	return p
+}
+
+// Close implements [io.Closer].
+func (p *pipe) Close() error {
+	p.source.Close()
+	<-p.ended
+	return p.after()
+}
