@@ -1,42 +1,61 @@
-// Package build makes an image from a Dockerfile that only arranges files: one
-// stage, from scratch or from an image in a registry, without running anything.
+// Package build makes an image from a Dockerfile, without a container engine.
 //
-// It needs no container engine and no privileges, and the same input gives the
-// same image, byte for byte: entries are sorted and times are fixed. What would
-// need a running program, or another stage, is refused with its line. It knows
-// no app; where files may come from and where the image goes is in the [Request].
+// The Dockerfile becomes a graph of steps (package frontend), and the steps are
+// carried out (package solve): files are planned into layers without being
+// unpacked, commands run in a sandbox. The same input gives the same image, byte
+// for byte, as far as its commands do: entries are sorted and times are fixed.
+// The package knows no app; where files may come from and where the image goes
+// is in the [Request].
 package build
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/files"
+	"github.com/deploy-action/deploy-action/internal/oci/build/frontend"
+	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
+	"github.com/deploy-action/deploy-action/internal/oci/build/solve"
+	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
 // Request says what to build.
 type Request struct {
-	Root       string            // absolute folder; nothing outside it is read, also not through links
-	Context    string            // absolute folder that COPY and ADD read from; in Root
-	Dockerfile string            // absolute path; in Root
-	Args       map[string]string // values for ARG
-	Platform   string            // "linux/arm64"; "" is [oci.DefaultPlatform]
-	Time       time.Time         // of everything in the image; zero is 1 January 1970
+	Root       string // absolute folder; nothing outside it is read, also not through links
+	Context    string // absolute folder that COPY and ADD read from; in Root
+	Dockerfile string // absolute path; in Root
+
+	Target   string            // the stage to build; "" is the last
+	Args     map[string]string // values for ARG
+	Labels   map[string]string // added to the image's
+	Secrets  map[string]secret.Text
+	Platform string // "linux/arm64"; "" is [oci.DefaultPlatform]
+	NoCache  bool   // make everything anew
+
+	Time      time.Time // of all that the build adds; zero is 1 January 1980
+	KeepTimes bool      // files keep the time they have, and the image has that of its build
 
 	Layout   *oci.Layout // where the image goes
-	Client   oci.Client  // reads the base image
+	Client   oci.Client  // reads base images
 	KeepBase bool        // copy the base's layers into Layout, because those who read it later cannot sign in to their registry
+
+	Caches string // folder of cache mounts, shared by builds; it may be missing
+	Work   string // folder for unpacked files, which are gone after the build; it may be missing
+	Own    string // see [sandbox.Options]
+
+	// Progress shows fn as a step, with what fn writes as its output; nil shows
+	// nothing. Note is told what the user may want to know; nil tells nobody.
+	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
+	Note     func(text string)
 }
 
 // Result is a built image.
@@ -46,12 +65,10 @@ type Result struct {
 }
 
 // Build makes the image that a Dockerfile describes. What its author can mend
-// is a problem that names the line; several at once are joined. Builds may run
-// concurrently, also into one layout.
+// is a problem that names the line. Builds may run concurrently, also into one
+// layout.
 func Build(ctx context.Context, req Request) (Result, error) {
-	if req.Time.IsZero() {
-		req.Time = time.Unix(0, 0)
-	}
+	req = withDefaults(req)
 	root, err := os.OpenRoot(req.Root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Result{}, &diag.Problem{
@@ -63,7 +80,7 @@ func Build(ctx context.Context, req Request) (Result, error) {
 		return Result{}, fmt.Errorf("opening the repository: %w", err)
 	}
 	defer root.Close()
-	file, err := readDockerfile(root, req)
+	name, content, err := readDockerfile(root, req)
 	if err != nil {
 		return Result{}, err
 	}
@@ -71,67 +88,72 @@ func Build(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	defer source.close()
-
-	stage, err := newStage(ctx, req, file, source)
+	defer source.root.Close()
+	images := newImages(ctx, req.Client)
+	converted, err := convert(ctx, req, name, content, images)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := stage.runAll(); err != nil {
-		return Result{}, err
-	}
-	layers, err := writeLayers(ctx, req, source, stage.layers)
+	solved, err := carryOut(ctx, req, name, converted, source, images)
 	if err != nil {
 		return Result{}, err
 	}
-	if req.KeepBase && stage.base != nil {
-		if err := req.Layout.Keep(ctx, stage.base.Image); err != nil {
+	if req.KeepBase && solved.Base != nil {
+		if err := req.Layout.Keep(ctx, solved.Base.Image); err != nil {
 			return Result{}, err
 		}
 	}
-	stage.config.Created = v1.Time{Time: req.Time.UTC()}
-	digest, err := req.Layout.AddImage(oci.NewImage{Config: stage.config, Base: stage.base, Layers: layers})
+	return addImage(req, converted.Image, solved)
+}
+
+// withDefaults fills in what a request leaves out.
+func withDefaults(req Request) Request {
+	switch {
+	case req.KeepTimes:
+		req.Time = time.Now()
+	case req.Time.IsZero():
+		req.Time = time.Date(1980, time.January, 1, 0, 0, 0, 0, time.UTC) // the first that zip files can tell
+	}
+	if req.Progress == nil {
+		req.Progress = func(ctx context.Context, _ string, fn func(context.Context, io.Writer) error) error {
+			return fn(ctx, io.Discard)
+		}
+	}
+	if req.Note == nil {
+		req.Note = func(string) {}
+	}
+	return req
+}
+
+// carryOut solves the graph in a folder of its own, which it leaves no trace of.
+func carryOut(ctx context.Context, req Request, name string, converted frontend.Result, source *source, images *images) (_ solve.Result, err error) {
+	if req.Work != "" {
+		if err := os.MkdirAll(req.Work, 0o755); err != nil {
+			return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
+		}
+	}
+	work, err := os.MkdirTemp(req.Work, "build-")
 	if err != nil {
-		return Result{}, err
+		return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
 	}
-	return Result{Digest: digest, Architecture: stage.config.Architecture}, nil
-}
-
-// writeLayers makes all layers, several at a time: one alone cannot use a
-// second processor.
-func writeLayers(ctx context.Context, req Request, source *source, planned [][]entry) ([]oci.Layer, error) {
-	layers := make([]oci.Layer, len(planned))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, entries := range planned {
-		group.Go(func() error {
-			layer, err := req.Layout.AddLayer(ctx, func(ctx context.Context, archive *tar.Writer) error {
-				return writeEntries(ctx, archive, source, entries, req.Time)
-			})
-			layers[i] = layer
-			return err
-		})
-	}
-	return layers, group.Wait()
-}
-
-// within returns path relative to the root, in slashes. A path outside is a
-// problem at attr.
-func within(req Request, path, attr string) (string, error) {
-	relative, err := filepath.Rel(req.Root, path)
-	if err != nil || !filepath.IsLocal(relative) {
-		return "", outside(path, attr, nil)
-	}
-	return filepath.ToSlash(relative), nil
-}
-
-// outside says that a path leads out of the repository.
-func outside(path, attr string, cause error) error {
-	return &diag.Problem{
-		Summary: "Path outside the repository",
-		Detail: fmt.Sprintf("%q is not in the repository, or a symbolic link on the way leads out of it or is absolute. "+
-			"A build reads only files of the repository, so that it cannot carry others into an image. Move or copy what it needs.", path),
-		Attr: attr,
-		Err:  cause,
-	}
+	defer func() {
+		if left := rootfs.Remove(work); left != nil && err == nil {
+			err = fmt.Errorf("removing the build's files: %w", left)
+		}
+	}()
+	view := files.Context(source.root, source.ignore)
+	defer func() {
+		for _, name := range files.Skipped(view) {
+			req.Note(fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name))
+		}
+	}()
+	return solve.Solve(ctx, solve.Request{
+		Graph: converted.Graph, File: name,
+		Layout: req.Layout, Client: req.Client, Image: images.base,
+		Context: view,
+		Times:   files.Times{Fixed: req.Time, Keep: req.KeepTimes},
+		Work:    work, Caches: req.Caches, Secrets: req.Secrets,
+		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own},
+		Progress: req.Progress, Note: req.Note,
+	})
 }

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
-	"slices"
-	"strings"
+	"path/filepath"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
@@ -19,12 +17,6 @@ import (
 type source struct {
 	root   *os.Root
 	ignore *patternmatcher.PatternMatcher
-}
-
-// file is one thing in the build context.
-type file struct {
-	path string // relative to the context
-	info fs.FileInfo
 }
 
 // openSource opens the context. The caller closes it.
@@ -52,8 +44,6 @@ func openSource(root *os.Root, req Request) (*source, error) {
 	return s, nil
 }
 
-func (s *source) close() { s.root.Close() }
-
 // readIgnore reads NAME.dockerignore beside the Dockerfile, or else
 // .dockerignore in the context.
 func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMatcher, error) {
@@ -68,7 +58,7 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 		file, err = context.Open(name)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return patternmatcher.New(nil)
+		return patternmatcher.New(ownFolders(req))
 	}
 	if err != nil {
 		return nil, outside(name, "context", err)
@@ -78,7 +68,7 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}
-	matcher, err := patternmatcher.New(patterns)
+	matcher, err := patternmatcher.New(append(patterns, ownFolders(req)...))
 	if err != nil {
 		return nil, &diag.Problem{
 			Summary: "Invalid .dockerignore",
@@ -89,119 +79,36 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 	return matcher, nil
 }
 
-// match returns what a source of COPY names, in order: one file or folder, or
-// all that a pattern matches. A link is followed within the context. Nothing
-// found is fs.ErrNotExist.
-func (s *source) match(pattern string) ([]file, error) {
-	pattern = clean(pattern)
-	names := []string{pattern}
-	if strings.ContainsAny(pattern, `*?[\`) {
-		var err error
-		if names, err = fs.Glob(s.root.FS(), pattern); err != nil {
-			return nil, err
-		}
-		slices.Sort(names)
-	}
-	var found []file
-	for _, name := range names {
-		ignored, err := s.ignored(name)
-		if err != nil {
-			return nil, err
-		}
-		info, err := s.root.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, outside(name, "context", err)
-		}
-		// Some file of an ignored folder may be named as an exception.
-		if !ignored || info.IsDir() && s.ignore.Exclusions() {
-			found = append(found, file{name, info})
+// ownFolders are patterns for what the build itself writes: where that is in
+// the context, it is no part of it.
+func ownFolders(req Request) []string {
+	var patterns []string
+	for _, dir := range []string{req.Layout.Dir(), req.Caches, req.Work} {
+		name, err := filepath.Rel(req.Context, dir)
+		if err == nil && dir != "" && name != "." && filepath.IsLocal(name) {
+			patterns = append(patterns, filepath.ToSlash(name))
 		}
 	}
-	if len(found) == 0 {
-		return nil, fs.ErrNotExist
-	}
-	return found, nil
+	return patterns
 }
 
-func (s *source) ignored(name string) (bool, error) {
-	if name == "." {
-		return false, nil
+// within returns path relative to the root, in slashes. A path outside is a
+// problem at attr.
+func within(req Request, path, attr string) (string, error) {
+	relative, err := filepath.Rel(req.Root, path)
+	if err != nil || !filepath.IsLocal(relative) {
+		return "", outside(path, attr, nil)
 	}
-	return s.ignore.MatchesOrParentMatches(name)
+	return filepath.ToSlash(relative), nil
 }
 
-// walk returns what is below a folder and not ignored, without the folder
-// itself. Links are not followed.
-func (s *source) walk(folder string) ([]file, error) {
-	directory, err := s.root.Open(folder)
-	if err != nil {
-		return nil, err
+// outside says that a path leads out of the repository.
+func outside(path, attr string, cause error) error {
+	return &diag.Problem{
+		Summary: "Path outside the repository",
+		Detail: fmt.Sprintf("%q is not in the repository, or a symbolic link on the way leads out of it or is absolute. "+
+			"A build reads only files of the repository, so that it cannot carry others into an image. Move or copy what it needs.", path),
+		Attr: attr,
+		Err:  cause,
 	}
-	entries, err := directory.ReadDir(-1)
-	directory.Close()
-	if err != nil {
-		return nil, err
-	}
-	var found []file
-	for _, entry := range entries {
-		name := path.Join(folder, entry.Name())
-		ignored, err := s.ignored(name)
-		if err != nil {
-			return nil, err
-		}
-		if ignored && !(entry.IsDir() && s.ignore.Exclusions()) {
-			continue
-		}
-		info, err := s.root.Lstat(name)
-		if err != nil {
-			return nil, err
-		}
-		var below []file
-		if entry.IsDir() {
-			if below, err = s.walk(name); err != nil {
-				return nil, err
-			}
-		}
-		if !ignored || len(below) > 0 {
-			found = append(append(found, file{name, info}), below...)
-		}
-	}
-	return found, nil
-}
-
-// hint says why a source may be missing: ignored, or misspelt. It continues a
-// sentence, which its caller ends.
-func (s *source) hint(pattern string) string {
-	pattern = clean(pattern)
-	if ignored, err := s.ignored(pattern); err == nil && ignored {
-		if _, err := s.root.Lstat(pattern); err == nil {
-			return ", since .dockerignore leaves it out"
-		}
-	}
-	directory, err := s.root.Open(path.Dir(pattern))
-	if err != nil {
-		return ""
-	}
-	defer directory.Close()
-	names, err := directory.Readdirnames(-1)
-	if err != nil {
-		return ""
-	}
-	slices.Sort(names)
-	if nearest := diag.Nearest(path.Base(pattern), names); nearest != "" {
-		return fmt.Sprintf("; the nearest name is %q", path.Join(path.Dir(pattern), nearest))
-	}
-	return ""
-}
-
-// clean makes a path relative to the root it is meant in; no number of ".."
-// leads above that.
-func clean(name string) string {
-	if name = strings.TrimPrefix(path.Clean("/"+name), "/"); name != "" {
-		return name
-	}
-	return "."
 }

@@ -1,13 +1,18 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -33,12 +38,8 @@ func openBuilder(h component.Host, c BuilderConfig) (component.Builder[artifact.
 	if b.time, err = sourceTime(h.Getenv); err != nil {
 		return nil, err
 	}
-	if c.Target != "" {
-		return nil, &diag.Problem{
-			Summary: "target is not supported yet",
-			Detail:  fmt.Sprintf("The stage %q cannot be chosen, because this version builds Dockerfiles of one stage. Remove the attribute.", c.Target),
-			Attr:    "target",
-		}
+	if err := checkWords(c); err != nil {
+		return nil, err
 	}
 	if _, err := oci.ParsePlatform(c.Platform); err != nil {
 		return nil, err
@@ -56,6 +57,34 @@ func openBuilder(h component.Host, c BuilderConfig) (component.Builder[artifact.
 	login, err := c.Auth.login()
 	b.login = &login
 	return b, err
+}
+
+// checkWords checks the attributes that take one of a few words.
+func checkWords(c BuilderConfig) error {
+	switch c.Engine {
+	case "", "auto", "builtin":
+	case "docker", "buildkit":
+		return &diag.Problem{
+			Summary: "engine is not supported yet",
+			Detail: fmt.Sprintf("The engine %q cannot be chosen, because this version builds with its own. Remove the attribute; "+
+				"or build with docker buildx in a step before, and name the image with use \"docker-ref\".", c.Engine),
+			Attr: "engine",
+		}
+	default:
+		return &diag.Problem{
+			Summary: "Unknown engine",
+			Detail:  fmt.Sprintf("There is no engine %q. Write \"auto\" or \"builtin\".", c.Engine),
+			Attr:    "engine",
+		}
+	}
+	if !slices.Contains([]string{"", "fixed", "keep"}, c.Timestamps) {
+		return &diag.Problem{
+			Summary: "Invalid timestamps",
+			Detail:  fmt.Sprintf("timestamps is %q. Write \"fixed\" or \"keep\".", c.Timestamps),
+			Attr:    "timestamps",
+		}
+	}
+	return nil
 }
 
 // sourceTime reads SOURCE_DATE_EPOCH, the convention for the time of files in
@@ -80,7 +109,7 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 	var image artifact.Image
 	err := b.host.Progress.Step(ctx, "Building image", func(ctx context.Context, step component.Step) error {
 		var err error
-		if image, err = b.build(ctx, req.App); err == nil {
+		if image, err = b.build(ctx, req.App, step.Output()); err == nil {
 			step.Update("%s", image.Digest)
 		}
 		return err
@@ -89,9 +118,14 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 }
 
 // build makes the image in a layout of the app's own, where the next build
-// finds the layers that did not change.
-func (b *builder) build(ctx context.Context, app component.App) (artifact.Image, error) {
-	layout, err := oci.OpenLayout(filepath.Join(b.host.CacheDir, "images", "project-"+app.Project, "app-"+app.Name))
+// finds the layers that did not change. What the user may want to know is
+// written to notes.
+func (b *builder) build(ctx context.Context, app component.App, notes io.Writer) (artifact.Image, error) {
+	cache := b.host.CacheDir
+	if b.cfg.CacheDir != "" {
+		cache = below(app.Path, b.cfg.CacheDir)
+	}
+	layout, err := oci.OpenLayout(filepath.Join(cache, "images", "project-"+app.Project, "app-"+app.Name))
 	if err != nil {
 		return artifact.Image{}, err
 	}
@@ -103,20 +137,25 @@ func (b *builder) build(ctx context.Context, app component.App) (artifact.Image,
 	if b.login != nil {
 		credentials.Logins = map[string]oci.Login{b.cfg.Auth.Hostname: *b.login}
 	}
-	dockerfile := b.cfg.Dockerfile
-	if dockerfile == "" {
-		dockerfile = "Dockerfile"
-	}
 	result, err := build.Build(ctx, build.Request{
 		Root:       root,
 		Context:    below(app.Path, b.cfg.Context),
-		Dockerfile: below(app.Path, dockerfile),
-		Args:       b.cfg.BuildArgs,
+		Dockerfile: below(app.Path, cmp.Or(b.cfg.Dockerfile, "Dockerfile")),
+		Target:     b.cfg.Target,
+		Args:       b.args(),
+		Labels:     b.cfg.Labels,
+		Secrets:    b.cfg.Secrets,
 		Platform:   b.cfg.Platform,
+		NoCache:    b.cfg.NoCache,
 		Time:       b.time,
+		KeepTimes:  b.cfg.Timestamps == "keep",
 		Layout:     layout,
 		Client:     oci.Client{HTTP: b.host.HTTP, Credentials: credentials},
 		KeepBase:   b.login != nil, // push and deploy know nothing of this block
+		Caches:     filepath.Join(cache, "mounts"),
+		Work:       filepath.Join(b.host.CacheDir, "work"),
+		Progress:   b.progress,
+		Note:       func(text string) { fmt.Fprintln(notes, text) },
 	})
 	if err != nil {
 		return artifact.Image{}, err
@@ -127,6 +166,26 @@ func (b *builder) build(ctx context.Context, app component.App) (artifact.Image,
 		Layout:       layout.Dir(),
 		Architecture: result.Architecture,
 	}, nil
+}
+
+// args returns the values for ARG: those of the block, and the proxies of this
+// machine, which BuildKit's rules let every RUN use and keep out of the image.
+func (b *builder) args() map[string]string {
+	args := map[string]string{}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"} {
+		if value := cmp.Or(b.host.Getenv(name), b.host.Getenv(strings.ToLower(name))); value != "" {
+			args[name] = value
+		}
+	}
+	maps.Copy(args, b.cfg.BuildArgs)
+	return args
+}
+
+// progress shows one step of the Dockerfile.
+func (b *builder) progress(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error {
+	return b.host.Progress.Step(ctx, title, func(ctx context.Context, step component.Step) error {
+		return fn(ctx, step.Output())
+	})
 }
 
 // below joins a path of the configuration to the app's folder.

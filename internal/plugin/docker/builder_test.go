@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -17,6 +19,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
+	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/testkit/plugintest"
 )
 
@@ -141,6 +144,40 @@ func TestBuildFindsTheRepository(t *testing.T) {
 	checkProblem(t, err, "Path outside the repository", "context")
 }
 
+func TestBuilderAttributes(t *testing.T) {
+	t.Parallel()
+	app := component.App{Name: "web", Path: newSource(t, map[string]string{
+		"Dockerfile": "FROM scratch AS first\nCOPY a /a\nLABEL of=first\nFROM scratch\nCOPY b /b\n", "a": "A", "b": "B",
+	})}
+	host := testHost(t, nil)
+	config := docker.BuilderConfig{
+		Target: "first", Labels: map[string]string{"by": "us"}, Platform: "linux/arm64", CacheDir: "kept",
+		Engine: "builtin", Timestamps: "keep", Secrets: map[string]secret.Text{"key": "k"},
+	}
+	built, err := buildWith(t, host, config, app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := oci.Client{}.Fetch(t.Context(), built, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"of": "first", "by": "us"}
+	if diff := cmp.Diff(want, got.Config.Labels); diff != "" || got.Architecture != "arm64" {
+		t.Errorf("the image is for %s; labels (-want +got):\n%s", got.Architecture, diff)
+	}
+	if age := time.Since(got.Created.Time); age > time.Hour {
+		t.Errorf("with its own time the image is of %v", got.Created)
+	}
+	if !strings.HasPrefix(built.Layout, filepath.Join(app.Path, "kept")) {
+		t.Errorf("layers are in %s, want them in cache_dir", built.Layout)
+	}
+}
+
 func TestBuilderProblems(t *testing.T) {
 	t.Parallel()
 	source := newSource(t, map[string]string{"Dockerfile": "FROM scratch"})
@@ -149,7 +186,10 @@ func TestBuilderProblems(t *testing.T) {
 		summary string
 		attr    string
 	}{
-		"target":           {docker.BuilderConfig{Target: "final"}, "target is not supported yet", "target"},
+		"target":           {docker.BuilderConfig{Target: "final"}, "No such stage", "target"},
+		"engine":           {docker.BuilderConfig{Engine: "docker"}, "engine is not supported yet", "engine"},
+		"unknown engine":   {docker.BuilderConfig{Engine: "kaniko"}, "Unknown engine", "engine"},
+		"timestamps":       {docker.BuilderConfig{Timestamps: "now"}, "Invalid timestamps", "timestamps"},
 		"platform":         {docker.BuilderConfig{Platform: "arm"}, "Invalid platform", "platform"},
 		"auth for nothing": {docker.BuilderConfig{Auth: &docker.Auth{Username: "u"}}, "Login for no registry", "auth"},
 		"no Dockerfile":    {docker.BuilderConfig{Dockerfile: "Dokerfile"}, "Missing Dockerfile", "dockerfile"},

@@ -16,24 +16,41 @@ type BuilderConfig struct {
 	// ".dockerignore" in it names what to leave out.
 	Context string `hcl:"context,optional"`
 
-	// Values for ARG instructions.
+	// The stage to build; the last one by default.
+	Target string `hcl:"target,optional"`
+
+	// Values for ARG instructions. They are no place for secrets: an image's
+	// history shows them.
 	BuildArgs map[string]string `hcl:"build_args,optional"`
 
-	// The stage to build. Not supported yet: this version builds Dockerfiles
-	// of one stage.
-	Target string `hcl:"target,optional"`
+	// Values for RUN --mount=type=secret, by ID. They are in no layer.
+	Secrets map[string]secret.Text `hcl:"secrets,optional"`
+
+	// Labels that the image gets beside those of the Dockerfile.
+	Labels map[string]string `hcl:"labels,optional"`
 
 	// What to build for, such as "linux/arm64"; by default Linux on the kind
 	// of processor that this program runs on.
 	Platform string `hcl:"platform,optional"`
 
+	// Whether to use nothing that an earlier build left but cache mounts.
+	NoCache bool `hcl:"no_cache,optional"`
+
+	// The time of what the build adds: "fixed", the default, gives all files
+	// SOURCE_DATE_EPOCH, or else 1 January 1980, so that equal files make an
+	// equal image; "keep" leaves files the time that they have.
+	Timestamps string `hcl:"timestamps,optional"`
+
+	// What builds: "builtin", or "auto", the default, which today is the same.
+	Engine string `hcl:"engine,optional"`
+
+	// Folder for layers and cache mounts, relative to the app's folder. A
+	// workflow can restore and save it. By default it ends with the job.
+	CacheDir string `hcl:"cache_dir,optional"`
+
 	// Accepted for compatibility, without effect: the built-in engine needs
 	// no BuildKit.
 	BuildKit bool `hcl:"buildkit,optional"`
-
-	// Accepted for compatibility, without effect: layers are reused only if
-	// their content is the same.
-	NoCache bool `hcl:"no_cache,optional"`
 
 	// Accepted for compatibility, without effect: nothing is added to images.
 	DisableEntrypoint bool `hcl:"disable_entrypoint,optional"`

@@ -1,0 +1,153 @@
+//go:build servers
+
+package build_test
+
+import (
+	"archive/tar"
+	"context"
+	"io"
+	"io/fs"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build"
+)
+
+// TestGoBuild compiles a program in a RUN, on an image with this machine's Go,
+// and runs what comes out. The second time, a cache mount has the compiled
+// packages.
+func TestGoBuild(t *testing.T) {
+	t.Parallel()
+	dir := runDir(t, map[string]string{
+		"Dockerfile": "ARG BASE\nFROM $BASE AS build\nWORKDIR /src\nCOPY go.mod ./\nRUN go mod download\nCOPY main.go ./\n" +
+			"RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -trimpath -o /app .\n" +
+			"FROM scratch\nCOPY --from=build /app /app\nENTRYPOINT [\"/app\"]\n",
+		"go.mod":  "module example.com/hello\n\ngo 1.26\n",
+		"main.go": "package main\n\nimport \"net/http\"\n\nfunc main() { println(\"hello\", http.StatusText(200)) }\n",
+	})
+	req := runRequest(t, dir)
+	var base string
+	base, req.Client = pushGo(t)
+	req.Args = map[string]string{"BASE": base}
+	var first string
+	for _, which := range []string{"without a cache", "with a cache"} {
+		began := time.Now()
+		result, err := build.Build(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %.1f s", which, time.Since(began).Seconds())
+		if first == "" {
+			first = result.Digest
+		}
+		if result.Digest != first {
+			t.Errorf("%s the image is %s, and was %s", which, result.Digest, first)
+		}
+	}
+	image, err := req.Client.Fetch(t.Context(), artifact.Image{Layout: req.Layout.Dir(), Digest: first}, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := oci.Unpack(t.Context(), image, root); err != nil {
+		t.Fatal(err)
+	}
+	output, err := exec.Command(filepath.Join(root, "app")).CombinedOutput()
+	if err != nil || string(output) != "hello OK\n" {
+		t.Errorf("the program says %q, %v", output, err)
+	}
+}
+
+// pushGo puts an image with a shell and Go into a registry in memory.
+func pushGo(t *testing.T) (name string, client oci.Client) {
+	t.Helper()
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("looking for Go: %v", err)
+	}
+	layout, err := oci.OpenLayout(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer, err := layout.AddLayer(t.Context(), func(_ context.Context, archive *tar.Writer) error {
+		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
+			return err
+		}
+		if err := addFile(archive, "/bin/busybox", "bin/sh"); err != nil {
+			return err
+		}
+		return addGo(archive, strings.TrimSpace(string(goroot)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := v1.ConfigFile{OS: "linux", Config: v1.Config{Env: []string{"PATH=/usr/local/go/bin:/bin", "GOTOOLCHAIN=local"}}}
+	platform, err := oci.ParsePlatform("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Architecture = platform.Architecture
+	digest, err := layout.AddImage(oci.NewImage{Config: config, Layers: []oci.Layer{layer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	client = oci.Client{HTTP: server.Client()}
+	repository := strings.TrimPrefix(server.URL, "http://") + "/acme/go"
+	_, err = client.Push(t.Context(), oci.PushRequest{
+		Image: artifact.Image{Layout: layout.Dir(), Digest: digest}, To: artifact.Repository{Name: repository}, Tag: "v1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return repository + ":v1", client
+}
+
+// addGo adds what of a Go installation is needed to compile.
+func addGo(archive *tar.Writer, goroot string) error {
+	return filepath.WalkDir(goroot, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(goroot, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (name == "test" || name == "api" || name == "doc" || entry.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !entry.Type().IsRegular() {
+			return nil
+		}
+		return addFile(archive, path, filepath.Join("usr/local/go", name))
+	})
+}
+
+func addFile(archive *tar.Writer, path, name string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := archive.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm())}); err != nil {
+		return err
+	}
+	_, err = io.Copy(archive, file)
+	return err
+}
