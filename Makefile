@@ -11,5 +11,5 @@ check: ## format, linters, drift, unit tests
 test: ## check, then the tests against real servers; SERVERS="docker registry" runs some
 	.ci/test
 
-bench: ## start-up and validation beside a program of the same kind; projects of many apps
+bench: ## start-up beside a program of the same kind; projects of many apps; requests to GitHub; a large state
 	.ci/bench

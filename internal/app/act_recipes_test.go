@@ -37,12 +37,7 @@ func TestRecipes(t *testing.T) {
 // the only shell that the runner of the tests has.
 func recipe(t *testing.T, page, place string) string {
 	t.Helper()
-	block := regexp.MustCompile("(?ms)^```yaml\n(# " + regexp.QuoteMeta(place) + "\n.*?)^```$")
-	found := block.FindStringSubmatch(read(t, filepath.Join(repositoryRoot, "docs/recipes", page)))
-	if found == nil {
-		t.Fatalf("docs/recipes/%s has no %s", page, place)
-	}
-	return found[1] + "defaults: { run: { shell: sh } }\n"
+	return recipeSource(t, page, place) + "defaults: { run: { shell: sh } }\n"
 }
 
 // startRecipe runs one workflow of the project.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
 
 // A release left it to the post step to say which deployment serves no more.
@@ -53,6 +54,53 @@ func TestPostChangesDeployments(t *testing.T) {
 		if _, err := os.Stat(left); err == nil {
 			t.Error("the file is still there")
 		}
+	}
+}
+
+// The Deployment that GitHub makes for a job with an environment is noticed once,
+// by what a release left to the post step.
+func TestEnvironmentOfTheJob(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		workspace, creator, sha string
+		notices                 int
+	}{
+		"of this job":       {"production", "", commit, 1},
+		"of another commit": {"production", "", strings.Repeat("b", 40), 0},
+		"of a person":       {"production", "alice", commit, 0},
+		"of a preview":      {"pr-7", "", commit, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t, `project = "shop"`)
+			j.github.AddNamedCommit(c.sha, "start")
+			j.github.AddToken(githubfake.Token{Text: "of whoever makes it", Login: c.creator, Permissions: allPermissions})
+			client, err := github.New(github.Options{Repository: "acme/shop", Token: "of whoever makes it", HTTP: &http.Client{Transport: j.github}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.CreateDeployment(t.Context(), github.Deployment{Ref: c.sha, Task: "deploy", Environment: c.workspace}); err != nil {
+				t.Fatal(err)
+			}
+			left := `{"project":"shop","app":"web","workspace":"` + c.workspace + `","deployment":"web-a","state":"inactive","description":"superseded by web-b"}` + "\n"
+			path := filepath.Join(j.temp, strings.TrimSuffix(journal, ".journal")+".deployments")
+			if err := os.WriteFile(path, []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			notices := 0
+			for range 2 { // steps of one job
+				status, log := j.run(t, "deploy-action-post")
+				if status != 0 {
+					t.Fatalf("exit status %d\n%s", status, log)
+				}
+				if strings.Contains(log, "::notice") && strings.Contains(log, "deployment: false") {
+					notices++
+				}
+			}
+			if notices != c.notices {
+				t.Errorf("%d notices, want %d", notices, c.notices)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state/claim"
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
 )
@@ -62,10 +63,9 @@ func (e *ending) release(ctx context.Context, give func(context.Context) error) 
 // Lock implements [state.Store].
 func (r readable) Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error) {
 	unlock, err = r.Store.Lock(ctx, project, app, workspace, waiting)
-	if _, refused := errors.AsType[*claim.UnlockableError](err); refused {
+	if refused, ok := errors.AsType[*claim.UnlockableError](err); ok {
 		return unlock, invalid(fmt.Sprintf("No permission to lock app %q in workspace %q", app, workspace), fmt.Sprintf(
-			"%v. Add `deployments: write` or, better, `contents: write` to the permissions block of the job. "+
-				"Where nothing else can deploy at the same time, set the input `lock` to off. Nothing was changed. All permissions that a job can need:\n\n%s", err, permissionBlock()))
+			"%v. %s Nothing was changed. All permissions that a job can need:\n\n%s", err, unlockable(refused), permissionBlock()))
 	}
 	if refused, ok := errors.AsType[*runstore.UnwritableError](err); ok {
 		return unlock, invalid(fmt.Sprintf("No permission to keep the state of app %q in workspace %q", app, workspace), fmt.Sprintf(
@@ -75,6 +75,15 @@ func (r readable) Lock(ctx context.Context, project, app, workspace string, wait
 		err = &engine.InvalidError{Diags: diag.Locate(problem, nil, hcl.Range{})}
 	}
 	return unlock, err
+}
+
+// unlockable says how a job gets a lock, and how it does without.
+func unlockable(refused *claim.UnlockableError) string {
+	if _, ok := errors.AsType[*github.PermissionError](refused.Deployments); !ok { // turned off
+		return "Add `contents: write` to the permissions block of the job. Where nothing else can deploy at the same time, set the input `lock: off`."
+	}
+	return "Add `deployments: write` or, better, `contents: write` to the permissions block of the job. " +
+		"Where nothing else can deploy at the same time, set the inputs `lock: off` and `deployments: false`."
 }
 
 // grant says how the token gets a permission.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
@@ -77,23 +78,25 @@ func TestPostStepWithoutToken(t *testing.T) {
 // Whoever holds the lock is named while another run waits for it.
 func TestLockOfAnotherRun(t *testing.T) {
 	t.Parallel()
-	j := newJob(t, nullApp)
-	j.github.AddRun(githubfake.Run{ID: 812})
-	sha := j.github.AddCommit(`{"run":812,"attempt":1,"job":"deploy","actor":"alice","since":"2026-01-02T14:02:00Z","until":"2099-01-01T00:00:00Z"}`)
-	j.github.SetRef(lockRef, sha)
-	j.inputs = []string{"INPUT_LOCK=1s"}
-	status, log := j.run(t, "deploy-action")
-	if status != 1 || !strings.Contains(log, "Waiting for run 812 of alice (attempt 1, since 2026-01-02 14:02 UTC)") || !strings.Contains(log, "the lock was not free within 1s") {
-		t.Errorf("exit status %d, want 1 and who has the lock\n%s", status, log)
-	}
-	if len(j.github.Deployments()) != 0 || j.github.Ref(lockRef) != sha {
-		t.Error("something was changed without the lock")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		j := newJob(t, nullApp)
+		j.github.AddRun(githubfake.Run{ID: 812})
+		sha := j.github.AddCommit(`{"run":812,"attempt":1,"job":"deploy","actor":"alice","since":"2026-01-02T14:02:00Z","until":"2099-01-01T00:00:00Z"}`)
+		j.github.SetRef(lockRef, sha)
+		j.inputs = []string{"INPUT_LOCK=10m"}
+		status, log := j.run(t, "deploy-action")
+		if status != 1 || !strings.Contains(log, "Waiting for run 812 of alice (attempt 1, since 2026-01-02 14:02 UTC)") || !strings.Contains(log, "the lock was not free within 10m") {
+			t.Errorf("exit status %d, want 1 and who has the lock\n%s", status, log)
+		}
+		if len(j.github.Deployments()) != 0 || j.github.Ref(lockRef) != sha {
+			t.Error("something was changed without the lock")
+		}
 
-	j.inputs = []string{"INPUT_LOCK=off"}
-	if status, log := j.run(t, "deploy-action"); status != 0 || j.github.Ref(lockRef) != sha {
-		t.Errorf("exit status %d with the lock turned off\n%s", status, log)
-	}
+		j.inputs = []string{"INPUT_LOCK=off"}
+		if status, log := j.run(t, "deploy-action"); status != 0 || j.github.Ref(lockRef) != sha {
+			t.Errorf("exit status %d with the lock turned off\n%s", status, log)
+		}
+	})
 }
 
 // A token that may neither lock nor say what it deploys stops before anything.

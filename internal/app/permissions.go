@@ -33,8 +33,8 @@ var identityPermission = permission{"id-token", "write", "sign in to clouds and 
 // them a token has: what is asked before a platform is touched shows it.
 var permissions = []permission{
 	{"actions", "read", "find the state that earlier runs left", ""},
-	{"contents", "write", "keep two runs from deploying the same app at once", "To do without it, set the inputs `lock: off` and `deployments: false`."},
-	{"deployments", "write", "note what is about to be made, and show what serves", "To do without it, set the inputs `lock: off` and `deployments: false`."},
+	{"contents", "write", "keep two runs from deploying the same app at once", "To do without a lock, set the input `lock: off`; where the job has no `deployments: write` either, also `deployments: false`."},
+	{"deployments", "write", "note what is about to be made, and show what serves", "To do without it, set the input `deployments: false`; where the job has no `contents: write` either, also `lock: off`."},
 	{"statuses", "write", "show on the commit how it went", "To do without it, set the input `statuses: false`."},
 	{"pull-requests", "write", "comment on pull requests", "To do without it, set the input `comment: false`."},
 }

@@ -45,7 +45,10 @@ func TestMissingPermissions(t *testing.T) {
 		"deployments": {
 			// Deployments tell whether there was a state that is lost.
 			missing: "deployments: write", status: 2,
-			says: []string{`The state of app "web" in workspace "default" cannot be read`, "lacks the permission `deployments: read`", "Add `deployments: write`", "`deployments: false`", block},
+			says: []string{
+				`The state of app "web" in workspace "default" cannot be read`, "No state is kept yet, and only the Deployments", "lacks the permission `deployments: read`",
+				"Add `deployments: write`", "To do without it, set the input `deployments: false`; where the job has no `contents: write` either, also `lock: off`", block,
+			},
 		},
 		"deployments, on purpose": {
 			missing: "deployments: write", inputs: []string{"INPUT_DEPLOYMENTS=false"},
@@ -80,6 +83,46 @@ func TestMissingPermissions(t *testing.T) {
 			}
 			if touched := len(j.github.Artifacts()) > 0; touched != (c.status == 0) {
 				t.Errorf("something was recorded: %v", touched)
+			}
+		})
+	}
+}
+
+// Who may neither lock nor make Deployments is told of two ways out. Each leads
+// out, and half of one does not.
+func TestNeitherLockNorDeployments(t *testing.T) {
+	t.Parallel()
+	const off, none = "INPUT_LOCK=off", "INPUT_DEPLOYMENTS=false"
+	for name, c := range map[string]struct {
+		has    []string
+		inputs []string
+		status int
+		says   []string
+	}{
+		"as it is":           {status: 2, says: []string{"Add `deployments: write` or, better, `contents: write`", "set the inputs `lock: off` and `deployments: false`"}},
+		"contents":           {has: []string{"contents: write", "deployments: read"}},
+		"deployments":        {has: []string{"deployments: write"}},
+		"both inputs":        {inputs: []string{off, none}},
+		"no Deployments":     {inputs: []string{none}, status: 2, says: []string{"Add `contents: write`", "set the input `lock: off`"}},
+		"no lock":            {inputs: []string{off}, status: 2, says: []string{"Add `deployments: write`", "`deployments: false`"}},
+		"lock, in a new job": {has: []string{"contents: write"}, status: 2, says: []string{"Add `deployments: write`", "set the input `deployments: false`"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJob(t, nullApp)
+			j.inputs = c.inputs
+			j.github.AddToken(githubfake.Token{Text: stepToken, Permissions: append(c.has, "actions: read", "contents: read", "statuses: write")})
+			status, log := j.run(t, "deploy-action")
+			if status != c.status || status == 0 && strings.Contains(log, "permission") {
+				t.Errorf("exit status %d, want %d\n%s", status, c.status, log)
+			}
+			for _, text := range c.says {
+				if !strings.Contains(log, text) {
+					t.Errorf("the log lacks %q:\n%s", text, log)
+				}
+			}
+			if recorded := len(j.github.Artifacts()) > 0; recorded != (c.status == 0) {
+				t.Errorf("something was recorded: %v", recorded)
 			}
 		})
 	}

@@ -71,6 +71,7 @@ func (m *machine) tellTheRest(ctx context.Context, client *github.Client, store 
 	errs := []error{err}
 	changes, err := m.takeChanges()
 	errs = append(errs, err)
+	released := changes
 	records := map[bool][]state.Record{}
 	for _, u := range untold {
 		records[u.Well] = append(records[u.Well], u.Record)
@@ -89,6 +90,7 @@ func (m *machine) tellTheRest(ctx context.Context, client *github.Client, store 
 			errs = append(errs, m.runner.AppendSummary("- "+note+"\n"))
 		}
 	}
+	m.noticeEnvironment(ctx, client, released)
 	return errors.Join(errs...)
 }
 

@@ -36,6 +36,7 @@ type shared struct {
 	folder string // with waypoint.hcl, unless it is removed
 	now    time.Time
 	runs   int64
+	after  []string           // the name of the post step, where runs have one
 	cancel context.CancelFunc // of the present run
 }
 
@@ -141,11 +142,14 @@ func (s *shared) run(t *testing.T, verb string, on webhook, inputs ...string) to
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s.cancel = cancel
-	got := told{status: app.Main(ctx, app.Sys{
-		Args: []string{"deploy-action"}, Dir: s.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-		HTTP: &http.Client{Transport: s.github}, Environ: append(environ, inputs...),
-		Plugins: []component.Plugin{null.Plugin, s.cloud.plugin()},
-	})}
+	var got told
+	for _, name := range append([]string{"deploy-action"}, s.after...) {
+		got.status = max(got.status, app.Main(ctx, app.Sys{
+			Args: []string{name}, Dir: s.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+			HTTP: &http.Client{Transport: s.github}, Environ: append(environ, inputs...),
+			Plugins: []component.Plugin{null.Plugin, s.cloud.plugin()},
+		}))
+	}
 	s.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: branch, Event: on.name, Status: "completed", Conclusion: "success"})
 	got.log = out.String()
 	summary, err := os.ReadFile(page)
@@ -186,6 +190,9 @@ func (s *shared) payload(t *testing.T, on webhook, head string) string {
 			"head": map[string]any{"sha": head, "ref": now.HeadRef, "repo": from},
 			"base": map[string]any{"ref": "main", "repo": map[string]any{"full_name": "acme/shop"}},
 		}
+	}
+	if on.name == "workflow_run" {
+		event["workflow_run"] = map[string]any{"head_sha": head}
 	}
 	if on.label != "" {
 		event["label"] = map[string]any{"name": on.label}

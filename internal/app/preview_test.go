@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,50 +35,52 @@ func (s *shared) onlyComment(t *testing.T, number int) string {
 // A pull request is opened, pushed to, pushed to with a mistake, and closed.
 func TestPreviewLife(t *testing.T) {
 	t.Parallel()
-	s := newShared(t, previewFile(map[string]string{"web": "", "worker": ""}))
-	s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared(t, previewFile(map[string]string{"web": "", "worker": ""}))
+		s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
 
-	var while string
-	s.cloud.during = func() {
-		if while == "" {
-			while = s.onlyComment(t, 7)
+		var while string
+		s.cloud.during = func() {
+			if while == "" {
+				while = s.onlyComment(t, 7)
+			}
 		}
-	}
-	if got := s.succeeds(t, "opened", 7); got.outcome != `{"web":"changed","worker":"changed"}` {
-		t.Errorf("the outcome is %s", got.outcome)
-	}
-	if !strings.Contains(while, "| web | [deploying]") {
-		t.Errorf("while it deployed the comment said\n%s", while)
-	}
-	first := s.onlyComment(t, 7)
-	for _, want := range []string{"| web | [ready]", "| worker | [ready]", ".example.test>) |", "Preview of shop"} {
-		if !strings.Contains(first, want) {
-			t.Errorf("the comment lacks %q:\n%s", want, first)
+		if got := s.succeeds(t, "opened", 7); got.outcome != `{"web":"changed","worker":"changed"}` {
+			t.Errorf("the outcome is %s", got.outcome)
 		}
-	}
-	if diff := cmp.Diff([]string{"web in pr-7", "worker in pr-7"}, s.cloud.running()); diff != "" {
-		t.Errorf("what runs (-want +got):\n%s", diff)
-	}
-	s.succeeds(t, "synchronize", 7)
+		if !strings.Contains(while, "| web | [deploying]") {
+			t.Errorf("while it deployed the comment said\n%s", while)
+		}
+		first := s.onlyComment(t, 7)
+		for _, want := range []string{"| web | [ready]", "| worker | [ready]", ".example.test>) |", "Preview of shop"} {
+			if !strings.Contains(first, want) {
+				t.Errorf("the comment lacks %q:\n%s", want, first)
+			}
+		}
+		if diff := cmp.Diff([]string{"web in pr-7", "worker in pr-7"}, s.cloud.running()); diff != "" {
+			t.Errorf("what runs (-want +got):\n%s", diff)
+		}
+		s.succeeds(t, "synchronize", 7)
 
-	s.cloud.failing = errors.New("no room on the cloud")
-	if got := s.run(t, "preview", webhook{name: "pull_request", action: "synchronize", number: 7}); got.status != 1 {
-		t.Errorf("a failed deploy ended with %d\n%s", got.status, got.log)
-	}
-	if failed := s.onlyComment(t, 7); !strings.Contains(failed, "| web | [failed]") || !strings.Contains(failed, ": deploy |") {
-		t.Errorf("after a failed push the comment says\n%s", failed)
-	}
-	s.cloud.failing, s.cloud.stubborn = nil, 1
+		s.cloud.failing = errors.New("no room on the cloud")
+		if got := s.run(t, "preview", webhook{name: "pull_request", action: "synchronize", number: 7}); got.status != 1 {
+			t.Errorf("a failed deploy ended with %d\n%s", got.status, got.log)
+		}
+		if failed := s.onlyComment(t, 7); !strings.Contains(failed, "| web | [failed]") || !strings.Contains(failed, ": deploy |") {
+			t.Errorf("after a failed push the comment says\n%s", failed)
+		}
+		s.cloud.failing, s.cloud.stubborn = nil, 1
 
-	s.github.AddPullRequest(githubfake.PullRequest{Number: 7, Merged: true})
-	s.succeeds(t, "closed", 7)
-	s.nothingLeft(t)
-	if last := s.onlyComment(t, 7); !strings.Contains(last, "There is no preview.") {
-		t.Errorf("after it was closed the comment says\n%s", last)
-	}
-	if got := s.sweeps(t); got.outcome != "unchanged" || !strings.Contains(got.log, "There is no preview.") {
-		t.Errorf("sweep found something to do: %s\n%s", got.outcome, got.log)
-	}
+		s.github.AddPullRequest(githubfake.PullRequest{Number: 7, Merged: true})
+		s.succeeds(t, "closed", 7)
+		s.nothingLeft(t)
+		if last := s.onlyComment(t, 7); !strings.Contains(last, "There is no preview.") {
+			t.Errorf("after it was closed the comment says\n%s", last)
+		}
+		if got := s.sweeps(t); got.outcome != "unchanged" || !strings.Contains(got.log, "There is no preview.") {
+			t.Errorf("sweep found something to do: %s\n%s", got.outcome, got.log)
+		}
+	})
 }
 
 func TestPreviewSkips(t *testing.T) {
@@ -245,21 +248,23 @@ func TestPreviewTargetDestroys(t *testing.T) {
 // What nobody can destroy is told, and stays listed for the next sweep.
 func TestPreviewCannotBeDestroyed(t *testing.T) {
 	t.Parallel()
-	s := newShared(t, previewFile(map[string]string{"web": "", "worker": ""}))
-	s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
-	s.succeeds(t, "opened", 7)
-	s.github.AddPullRequest(githubfake.PullRequest{Number: 7, Closed: true})
-	s.cloud.stubborn = 1000
-	got := s.run(t, "sweep", webhook{name: "schedule"})
-	if got.status != 1 || !strings.Contains(got.log, "the cloud is busy") || !strings.Contains(got.log, "could not be destroyed: closed") {
-		t.Errorf("exit status %d\n%s", got.status, got.log)
-	}
-	if left := s.github.Deployments(); len(left) != 2 {
-		t.Errorf("%d Deployments are left, want both", len(left))
-	}
-	s.cloud.stubborn = 0
-	s.sweeps(t)
-	s.nothingLeft(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := newShared(t, previewFile(map[string]string{"web": "", "worker": ""}))
+		s.github.AddPullRequest(githubfake.PullRequest{Number: 7})
+		s.succeeds(t, "opened", 7)
+		s.github.AddPullRequest(githubfake.PullRequest{Number: 7, Closed: true})
+		s.cloud.stubborn = 1000
+		got := s.run(t, "sweep", webhook{name: "schedule"})
+		if got.status != 1 || !strings.Contains(got.log, "the cloud is busy") || !strings.Contains(got.log, "could not be destroyed: closed") {
+			t.Errorf("exit status %d\n%s", got.status, got.log)
+		}
+		if left := s.github.Deployments(); len(left) != 2 {
+			t.Errorf("%d Deployments are left, want both", len(left))
+		}
+		s.cloud.stubborn = 0
+		s.sweeps(t)
+		s.nothingLeft(t)
+	})
 }
 
 func TestPreviewNeedsPullRequest(t *testing.T) {

@@ -201,6 +201,8 @@ type fleet struct {
 	inputs    []string // INPUT_NAME=value, of every run
 	onCommits bool     // each run is of a new commit that GitHub has
 	commit    string   // the newest one
+	head      string   // of the present run
+	output    string   // the file with the outputs of the last step
 
 	slow time.Duration // that GitHub takes for each answer
 }
@@ -240,41 +242,60 @@ func (f *fleet) write(t *testing.T, file string) {
 // run runs a verb with flags, and its post step, in a run on main.
 func (f *fleet) run(t *testing.T, verb string, flags ...string) (status int, log string) {
 	t.Helper()
+	f.begin()
+	defer f.end()
+	return f.job(t, "deploy", append([]string{"INPUT_COMMAND=" + verb, "INPUT_FLAGS=" + strings.Join(flags, "\n")}, f.inputs...)...)
+}
+
+// begin makes a run on main, of a new commit that GitHub has if onCommits says
+// so.
+func (f *fleet) begin() {
 	f.runs++
 	f.now = f.now.Add(time.Minute)
-	id, temp := 1000+f.runs, t.TempDir()
-	head := fmt.Sprintf("%040x", id)
+	f.head = fmt.Sprintf("%040x", f.id())
 	if f.onCommits {
 		parents := slices.DeleteFunc([]string{f.commit}, func(sha string) bool { return sha == "" })
-		head = f.github.AddCommit(fmt.Sprintf("change %d", f.runs), parents...)
-		f.commit = head
+		f.head = f.github.AddCommit(fmt.Sprintf("change %d", f.runs), parents...)
+		f.commit = f.head
 	}
-	f.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: "main", Event: "push"})
-	for _, name := range []string{"output", "summary"} {
-		if err := os.WriteFile(filepath.Join(temp, name), nil, 0o644); err != nil {
+	f.github.AddRun(githubfake.Run{ID: f.id(), HeadSHA: f.head, HeadBranch: "main", Event: "push"})
+}
+
+// end ends the present run.
+func (f *fleet) end() {
+	f.github.AddRun(githubfake.Run{ID: f.id(), HeadSHA: f.head, HeadBranch: "main", Event: "push", Status: "completed", Conclusion: "success"})
+}
+
+// id is the present run's.
+func (f *fleet) id() int64 { return 1000 + f.runs }
+
+// job runs a step of ours, and its post step, as a job of the present run.
+func (f *fleet) job(t *testing.T, name string, inputs ...string) (status int, log string) {
+	t.Helper()
+	temp := t.TempDir()
+	f.output = filepath.Join(temp, "output")
+	for _, file := range []string{"output", "summary"} {
+		if err := os.WriteFile(filepath.Join(temp, file), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	environ := []string{
-		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push",
-		"GITHUB_ACTOR=alice", "GITHUB_JOB=deploy", "GITHUB_RUN_ID=" + strconv.FormatInt(id, 10), "GITHUB_RUN_ATTEMPT=1",
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + f.head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push",
+		"GITHUB_ACTOR=alice", "GITHUB_JOB=" + name, "GITHUB_RUN_ID=" + strconv.FormatInt(f.id(), 10), "GITHUB_RUN_ATTEMPT=1",
 		"GITHUB_WORKSPACE=" + f.folder, "GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
-		"GITHUB_OUTPUT=" + filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),
+		"GITHUB_OUTPUT=" + f.output, "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),
 		"GITHUB_STATE=" + filepath.Join(temp, "state"),
-		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + f.github.Token(id, "deploy"),
+		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + f.github.Token(f.id(), name),
 		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
-		"INPUT_COMMAND=" + verb, "INPUT_FLAGS=" + strings.Join(flags, "\n"),
 	}
-	environ = append(environ, f.inputs...)
 	var out bytes.Buffer
 	for _, name := range []string{"deploy-action", "deploy-action-post"} {
 		ended := app.Main(t.Context(), app.Sys{
 			Args: []string{name}, Dir: f.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-			HTTP: &http.Client{Transport: f.line()}, Environ: environ, Plugins: []component.Plugin{f.plugin()},
+			HTTP: &http.Client{Transport: f.line()}, Environ: append(environ, inputs...), Plugins: []component.Plugin{f.plugin()},
 		})
 		status = max(status, ended)
 	}
-	f.github.AddRun(githubfake.Run{ID: id, HeadSHA: head, HeadBranch: "main", Event: "push", Status: "completed", Conclusion: "success"})
 	return status, out.String()
 }
 

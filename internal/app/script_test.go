@@ -3,9 +3,11 @@ package app_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -15,8 +17,12 @@ import (
 	"github.com/deploy-action/deploy-action/internal/app"
 )
 
-// TestMain makes this binary the commands that scripts call.
+// TestMain makes this binary the commands that scripts call. More tests run at
+// once than there are processors, for many wait for processes that they started.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"deploy-action":      program,
 		"deploy-action-post": program,

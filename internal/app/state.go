@@ -111,6 +111,9 @@ func (r readable) problem(refused *runstore.UnreadableError) *diag.Problem {
 	_, signIn := errors.AsType[*github.SignInError](refused)
 	if denied := tokenProblem(refused); denied != nil && (signIn || !r.git && !r.terminal) {
 		problem.Detail = denied.Summary + ". " + denied.Detail
+		if refusal, ok := errors.AsType[*github.PermissionError](refused); ok && refusal.Permission == "deployments: read" {
+			problem.Detail = "No state is kept yet, and only the Deployments of the repository tell whether something was deployed before. " + problem.Detail
+		}
 	}
 	return problem
 }
