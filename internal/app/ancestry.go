@@ -35,7 +35,8 @@ func (s *session) ancestry(ctx context.Context, commit, to string) (engine.Ances
 	case !s.machine.runner.Active() || ctx.Err() != nil:
 		return "", err
 	}
-	if s.handedAncestor(ctx, commit, to) {
+	run := s.machine.runner.Context()
+	if to == run.HeadSHA && commit == run.Before || s.handedAncestor(ctx, commit, to) {
 		return engine.Ancestor, nil
 	}
 	return s.askAncestry(ctx, commit, to)

@@ -200,7 +200,9 @@ type fleet struct {
 
 	inputs    []string // INPUT_NAME=value, of every run
 	onCommits bool     // each run is of a new commit that GitHub has
+	pushes    bool     // the event of each run names the commit before
 	commit    string   // the newest one
+	before    string   // the newest one before the present run
 	head      string   // of the present run
 	output    string   // the file with the outputs of the last step
 
@@ -252,7 +254,7 @@ func (f *fleet) run(t *testing.T, verb string, flags ...string) (status int, log
 func (f *fleet) begin() {
 	f.runs++
 	f.now = f.now.Add(time.Minute)
-	f.head = fmt.Sprintf("%040x", f.id())
+	f.before, f.head = f.commit, fmt.Sprintf("%040x", f.id())
 	if f.onCommits {
 		parents := slices.DeleteFunc([]string{f.commit}, func(sha string) bool { return sha == "" })
 		f.head = f.github.AddCommit(fmt.Sprintf("change %d", f.runs), parents...)
@@ -269,6 +271,20 @@ func (f *fleet) end() {
 // id is the present run's.
 func (f *fleet) id() int64 { return 1000 + f.runs }
 
+// event writes the event of the present run to a folder and returns its path,
+// where there is none unless pushes asks for it.
+func (f *fleet) event(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "event.json")
+	if f.pushes {
+		content := fmt.Sprintf(`{"before": %q, "after": %q, "forced": false, "repository": {"default_branch": "main"}}`, f.before, f.head)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
 // job runs a step of ours, and its post step, as a job of the present run.
 func (f *fleet) job(t *testing.T, name string, inputs ...string) (status int, log string) {
 	t.Helper()
@@ -280,7 +296,7 @@ func (f *fleet) job(t *testing.T, name string, inputs ...string) (status int, lo
 		}
 	}
 	environ := []string{
-		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + f.head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push",
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + f.head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push", "GITHUB_EVENT_PATH=" + f.event(t, temp),
 		"GITHUB_ACTOR=alice", "GITHUB_JOB=" + name, "GITHUB_RUN_ID=" + strconv.FormatInt(f.id(), 10), "GITHUB_RUN_ATTEMPT=1",
 		"GITHUB_WORKSPACE=" + f.folder, "GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
 		"GITHUB_OUTPUT=" + f.output, "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),

@@ -44,7 +44,7 @@ func (s *session) openState(ctx context.Context, o sessionOptions, v verb) error
 // usualState is the kind of state that auto stands for: a folder on a terminal,
 // artifacts in a job, and git refs where the server of a job has no artifacts
 // that last. A `run` step is told of neither, so it has no place that is safe to
-// assume.
+// assume, but it may look at what artifacts tell.
 func (s *session) usualState(v verb) (kind string, err error) {
 	m := s.machine
 	if _, err = m.service(s.http, s.secrets); err == nil {
@@ -58,6 +58,12 @@ func (s *session) usualState(v verb) (kind string, err error) {
 	case m.runner.Active() && v.changes:
 		return "", invalid("No place for the state", "This step has no artifact service, for it is a `run` step. Use the action itself, "+
 			"keep the state on git refs with --state git, which takes `contents: write`, or set it to dir=FOLDER with a folder that outlives the job.")
+	case m.runner.Active() && v.under == "state" && m.token() == "":
+		return "", invalid("No token to read the state with", "This is a `run` step, which has no token unless it is given one. Add `env: { GITHUB_TOKEN: \"${{ github.token }}\" }` to it, "+
+			"or name the folder that keeps the state with --state dir=FOLDER. Nothing was changed.")
+	case m.runner.Active() && v.under == "state":
+		s.ui.Print("The state is read from the artifacts of this repository. If it is kept on git refs, say --state git.")
+		return "artifact", nil
 	}
 	return "dir", nil
 }

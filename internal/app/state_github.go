@@ -47,11 +47,13 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 		return err
 	}
 	s.engine.Store = readable{Store: store, git: git, terminal: !m.runner.Active(), fence: m.fence}
-	s.release = func(ctx context.Context) error {
-		if m.hasPost() && !store.Spares() {
-			return nil // it follows the last step of the job
+	if v.changes { // or else the locks of the job are those of other steps
+		s.release = func(ctx context.Context) error {
+			if m.hasPost() && !store.Spares() {
+				return nil // it follows the last step of the job
+			}
+			return store.Release(ctx)
 		}
-		return store.Release(ctx)
 	}
 	s.engine.Incomplete = store.Incomplete
 	s.uploaded = store.Uploaded

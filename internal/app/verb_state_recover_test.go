@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,5 +190,59 @@ func TestStateUnlock(t *testing.T) {
 	take()
 	if status, log := unlock("--yes"); status != 2 || !j.locked(t) || !strings.Contains(log, "contents") {
 		t.Errorf("exit status %d without permission for contents\n%s", status, log)
+	}
+}
+
+// runStep is what a `run` step is not told.
+var runStep = []string{"ACTIONS_RESULTS_URL=", "ACTIONS_RUNTIME_TOKEN="}
+
+// A `run` step looks at what the artifacts of the repository hold, and takes no
+// lock from other steps of its job.
+func TestStateRecoverInRunStep(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.succeeds(t, "up")
+	f.inputs = runStep
+	id := f.deployments()[0]
+	log := f.succeeds(t, "state", "recover")
+	if got := row(log, id); got != "web 1 "+id+" succeeded harbor recorded there released" || !strings.Contains(log, "say --state git") {
+		t.Errorf("%s is shown as %q\n%s", id, got, log)
+	}
+	if status, log := f.run(t, "state", "recover", "--yes"); status != 2 || !strings.Contains(log, "No place for the state") {
+		t.Errorf("--yes: exit status %d, want 2 and where the state could go\n%s", status, log)
+	}
+	f.inputs = slices.Concat(runStep, []string{"INPUT_GITHUB-TOKEN="})
+	if status, log := f.run(t, "state", "recover"); status != 2 || !strings.Contains(log, "No token to read the state with") || !strings.Contains(log, "GITHUB_TOKEN: ") {
+		t.Errorf("without a token: exit status %d, want 2 and how to give one\n%s", status, log)
+	}
+}
+
+func TestStateUnlockInRunStep(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, nullApp)
+	unlock := func() (int, string) {
+		j.inputs = slices.Concat(runStep, []string{"INPUT_COMMAND=state", "INPUT_FLAGS=unlock"})
+		return j.run(t, "deploy-action")
+	}
+	if status, log := unlock(); status != 0 || !strings.Contains(log, `No lock is held in workspace "default"`) {
+		t.Errorf("exit status %d where there is no lock\n%s", status, log)
+	}
+	j.github.AddRun(githubfake.Run{ID: 812, Status: "completed", Conclusion: "cancelled"})
+	j.github.SetRef(lockRef, j.github.AddCommit(`{"run":812,"attempt":1,"job":"deploy","actor":"alice","since":"2026-01-02T14:02:00Z","until":"2099-01-01T00:00:00Z"}`))
+	if status, log := unlock(); status != 2 || !j.locked(t) || !strings.Contains(log, "run 812 of alice") || !strings.Contains(log, "--yes") {
+		t.Errorf("exit status %d, want 2, who has it, and how to take it away\n%s", status, log)
+	}
+	withPost := []string{"GITHUB_ACTION_REPOSITORY=acme/deploy-action"}
+	j.inputs = withPost
+	j.github.SetRef(lockRef, j.github.AddCommit(`{"free":true}`))
+	if status, log := j.run(t, "deploy-action"); status != 0 || !j.locked(t) {
+		t.Fatalf("up: exit status %d\n%s", status, log)
+	}
+	if _, log := unlock(); !j.locked(t) {
+		t.Errorf("looking gave the lock of another step back\n%s", log)
+	}
+	j.inputs = withPost
+	if status, log := j.run(t, "deploy-action-post"); status != 0 || j.locked(t) {
+		t.Errorf("post step: exit status %d, and its lock is not free\n%s", status, log)
 	}
 }

@@ -24,8 +24,13 @@ func (e *Engine) history(ctx context.Context, app string) (history, error) {
 
 // historyIn reads what is recorded of an app in a workspace.
 func (e *Engine) historyIn(ctx context.Context, workspace, app string) (history, error) {
+	return e.historyOf(ctx, state.Query{Project: e.Project.Name(), App: app, Workspace: workspace})
+}
+
+// historyOf reads what a query selects, which is of one app in one workspace.
+func (e *Engine) historyOf(ctx context.Context, q state.Query) (history, error) {
 	var h history
-	for r, err := range e.Store.List(ctx, state.Query{Project: e.Project.Name(), App: app, Workspace: workspace}) {
+	for r, err := range e.Store.List(ctx, q) {
 		if err != nil {
 			return nil, unreadable(err)
 		}

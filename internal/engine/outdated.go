@@ -83,7 +83,10 @@ func (r *run) upToDate(ctx context.Context, stage string) error {
 	if r.lookout == nil || r.undoing {
 		return nil
 	}
-	fresh, err := r.Engine.history(ctx, r.app.Name)
+	fresh, err := r.Engine.historyOf(ctx, state.Query{
+		Project: r.Project.Name(), App: r.app.Name, Workspace: r.Workspace,
+		Early: stage == stageDeploy && r.releaser != nil && !r.options.NoRelease,
+	})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,9 @@ package github
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -36,6 +39,7 @@ type Client struct {
 	rest        *github.Client
 	http        *http.Client // without the token: for storage that signs its URLs
 	owner, name string
+	token       tokenSource
 	pause       pause
 }
 
@@ -71,7 +75,20 @@ func newClient(o Options, token tokenSource) (*Client, error) {
 	rest.UserAgent = userAgent
 	rest.RateLimitRedirectionalEndpoints = true // typed errors for downloads, too
 	rest.DisableRateLimitCheck = true           // it takes the end of one limit for that of another
-	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name}, nil
+	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name, token: token}, nil
+}
+
+// Seal returns a code that only those can make of text who have the client's
+// token; "" where there is none. It tells nothing of the token. The token of a
+// GitHub App is another one in each process.
+func (c *Client) Seal(ctx context.Context, text string) (string, error) {
+	token, err := c.token(ctx)
+	if err != nil || token == "" {
+		return "", err
+	}
+	code := hmac.New(sha256.New, []byte(token.Reveal()))
+	code.Write([]byte("deploy-action\n" + text))
+	return hex.EncodeToString(code.Sum(nil)), nil
 }
 
 // authorized adds the token to requests for one host. A redirect to another

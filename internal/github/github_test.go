@@ -144,3 +144,26 @@ func TestRepository(t *testing.T) {
 		t.Errorf("Repository() = %+v, %v, want %+v", got, err, want)
 	}
 }
+
+// TestSeal seals texts with tokens: the same only by the same.
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	seal := func(token secret.Text, text string) string {
+		client, err := github.New(github.Options{Repository: "octo/shop", Token: token, HTTP: &http.Client{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := client.Seal(t.Context(), text)
+		if err != nil || token != "" && strings.Contains(sealed, token.Reveal()) {
+			t.Errorf("Seal() = %q, %v", sealed, err)
+		}
+		return sealed
+	}
+	ours := seal("ghs_ours", "text")
+	if len(ours) != 64 || seal("ghs_ours", "text") != ours || seal("ghs_ours", "other") == ours || seal("ghs_other", "text") == ours {
+		t.Errorf("Seal() = %q, want one of this token and text alone", ours)
+	}
+	if got := seal("", "text"); got != "" {
+		t.Errorf("Seal() without a token = %q, want none", got)
+	}
+}

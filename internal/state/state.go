@@ -115,6 +115,11 @@ type Query struct {
 	// Known asks for what this process has read before, where it has: others
 	// may have written since. It selects nothing.
 	Known bool
+
+	// Early says that another question follows before anything reaches users. A
+	// store whose lock is best effort may then look for deploys alone that others
+	// have begun since.
+	Early bool
 }
 
 // Match reports whether r is one of the records that q selects.

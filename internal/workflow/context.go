@@ -21,6 +21,7 @@ type Context struct {
 	RefName string // such as main
 	HeadRef string // the branch of the pull request, or ""
 	BaseRef string // the branch that the pull request is for, or ""
+	Before  string // of a push that is not forced: what SHA descends from; zeros for a new branch, or ""
 
 	RunID       int64
 	RunNumber   int
@@ -110,6 +111,9 @@ func (r *Runner) readContext() Context {
 	c.Action = e.Action
 	c.DefaultBranch = e.Repository.DefaultBranch
 	c.HeadSHA = cmp.Or(e.headSHA(), c.SHA)
+	if c.Event == "push" && !e.Forced && e.After == c.SHA {
+		c.Before = e.Before
+	}
 	c.PullRequest = e.pullRequest()
 	return c
 }

@@ -49,6 +49,24 @@ func contextOf(t *testing.T, event string) workflow.Context {
 	return r.Context()
 }
 
+// TestBefore tells which pushes descend from what the branch was.
+func TestBefore(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ event, want string }{
+		"push":           {`{"before": "aaaa", "after": "3f2c", "forced": false}`, "aaaa"},
+		"forced push":    {`{"before": "aaaa", "after": "3f2c", "forced": true}`, ""},
+		"another commit": {`{"before": "aaaa", "after": "bbbb"}`, ""},
+		"no push":        {`{"pull_request": {"head": {"sha": "3f2c"}}}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := contextOf(t, test.event).Before; got != test.want {
+				t.Errorf("Before = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestContext(t *testing.T) {
 	t.Parallel()
 	got := contextOf(t, `{"repository": {"default_branch": "main"}}`)

@@ -24,7 +24,13 @@ func withoutEvent(getenv func(string) string) func(string) string {
 
 // event is what we read of the webhook payload that started the run.
 type event struct {
-	Action     string `json:"action"`
+	Action string `json:"action"`
+
+	// Of a push.
+	Before string `json:"before"`
+	After  string `json:"after"`
+	Forced bool   `json:"forced"`
+
 	Repository struct {
 		DefaultBranch string `json:"default_branch"`
 	} `json:"repository"`

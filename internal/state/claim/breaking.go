@@ -73,7 +73,7 @@ func (l *refLock) evict(ctx context.Context, k Key, h Holder) error {
 	if !now.same(h) {
 		return github.ErrConflict
 	}
-	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us()})
+	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us(), Before: now.followed(l.run.RunID)})
 	return err
 }
 
@@ -91,13 +91,5 @@ func (l *deploymentLock) evict(ctx context.Context, k Key, h Holder) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range queue {
-		if !t.same(h) {
-			continue
-		}
-		if err := l.remove(ctx, t.id); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.removeAll(ctx, places(queue, h))
 }

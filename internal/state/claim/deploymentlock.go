@@ -3,6 +3,7 @@ package claim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,8 @@ import (
 // may lag, so this is best effort, for tokens that may not write contents.
 type deploymentLock struct {
 	crew
-	held map[Key]bool // by this process
+	held   map[Key]bool    // by this process
+	places map[Key][]int64 // of this job in the queues, where it has the lock
 }
 
 // lockPayload is the payload of a lock's Deployment.
@@ -31,12 +33,15 @@ type ticket struct {
 	Holder
 }
 
-func (l *deploymentLock) try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error) {
-	queue, err := l.queue(ctx, k)
-	if err != nil {
-		return nil, grant{}, err
+func (l *deploymentLock) try(ctx context.Context, k Key, ended holders, first bool) (other *Holder, g grant, err error) {
+	var queue []ticket
+	if !first { // or else the job has no place in it
+		if queue, err = l.queue(ctx, k); err != nil {
+			return nil, grant{}, err
+		}
 	}
 	own, had := l.ours(queue)
+	held := places(queue, l.us())
 	switch {
 	case had && l.lasting(own.Until):
 	case had && time.Now().Before(own.Until):
@@ -46,7 +51,7 @@ func (l *deploymentLock) try(ctx context.Context, k Key, ended holders) (other *
 		if err != nil {
 			return nil, grant{}, err
 		}
-		own.Until = longer.Until
+		own.Until, held = longer.Until, append(held, longer.id)
 	default:
 		if had { // too late
 			if _, err := l.release(ctx, k); err != nil {
@@ -56,6 +61,7 @@ func (l *deploymentLock) try(ctx context.Context, k Key, ended holders) (other *
 		if own, queue, err = l.begin(ctx, k); err != nil {
 			return nil, grant{}, err
 		}
+		held = []int64{own.id}
 	}
 	for _, t := range queue {
 		switch {
@@ -68,8 +74,20 @@ func (l *deploymentLock) try(ctx context.Context, k Key, ended holders) (other *
 		}
 	}
 	g = grant{fresh: !l.held[k], until: own.Until}
-	l.held[k] = true
+	l.held[k], l.places[k] = true, held
 	return nil, g, nil
+}
+
+// settle does nothing: whoever has this lock makes Deployments, which name runs.
+func (l *deploymentLock) settle(Key) {}
+
+func (l *deploymentLock) mark(k Key) mark { return mark{Places: l.places[k]} }
+
+func (l *deploymentLock) recall(k Key, m mark) bool {
+	if len(l.places[k]) == 0 && len(m.Places) > 0 {
+		l.places[k] = m.Places
+	}
+	return len(m.Places) > 0
 }
 
 // begin stands in line, at its end, and returns the queue as it is then: who
@@ -85,21 +103,30 @@ func (l *deploymentLock) begin(ctx context.Context, k Key) (own ticket, queue []
 
 func (l *deploymentLock) release(ctx context.Context, k Key) (had bool, err error) {
 	delete(l.held, k)
-	queue, err := l.queue(ctx, k)
-	if err != nil {
-		return false, err
+	own := l.places[k]
+	if len(own) == 0 {
+		queue, err := l.queue(ctx, k)
+		if err != nil {
+			return false, err
+		}
+		own = places(queue, l.us())
 	}
-	us := l.us()
+	err = l.removeAll(ctx, own)
+	if err == nil {
+		delete(l.places, k)
+	}
+	return len(own) > 0, err
+}
+
+// places returns those that a holder has in a queue.
+func places(queue []ticket, h Holder) []int64 {
+	var ids []int64
 	for _, t := range queue {
-		if !t.same(us) {
-			continue
+		if t.same(h) {
+			ids = append(ids, t.id)
 		}
-		if err := l.remove(ctx, t.id); err != nil {
-			return true, err
-		}
-		had = true
 	}
-	return had, nil
+	return ids
 }
 
 // ours returns our first place in the queue.
@@ -147,6 +174,16 @@ func (l *deploymentLock) enqueue(ctx context.Context, k Key) (ticket, error) {
 		Description: fmt.Sprintf("Lock of app %q in workspace %q", k.App, k.Workspace),
 	})
 	return ticket{made.ID, us}, err
+}
+
+// removeAll takes places out of the queue. It is no error if one is not there.
+func (l *deploymentLock) removeAll(ctx context.Context, ids []int64) error {
+	for _, id := range ids {
+		if err := l.remove(ctx, id); err != nil && !errors.Is(err, github.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove takes a place out of the queue. GitHub deletes only what is inactive.

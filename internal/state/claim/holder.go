@@ -56,8 +56,12 @@ func (c crew) us() Holder {
 	}
 }
 
-// lasting reports whether enough is left of our lease for one operation.
-func (c crew) lasting(until time.Time) bool { return time.Until(until) >= c.lease-slack }
+// lasting reports whether more than half of our lease is left. An operation that
+// takes longer has it renewed meanwhile, see [Locker.Tend].
+func (c crew) lasting(until time.Time) bool { return c.halfTime(until) > 0 }
+
+// halfTime returns how long it is until half of our lease is over.
+func (c crew) halfTime(until time.Time) time.Duration { return time.Until(until.Add(-c.lease / 2)) }
 
 // over reports whether a holder had ended before this job began, as it was told.
 // Who finds it in a lock knows that nobody had the lock since.

@@ -3,10 +3,13 @@ package claim
 import (
 	"cmp"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,10 +74,19 @@ var errNoDeployments = errors.New("to lock by Deployments is turned off")
 // kind is one way to lock.
 type kind interface {
 	// try takes the lock, or returns who has it. Those who ended do not have it.
-	// Where the job has it, it makes a lease longer that does not last for one
-	// more operation. It returns [github.ErrConflict] where somebody changed it
-	// meanwhile.
-	try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error)
+	// Where the job has it, it makes a lease longer of which less than half is
+	// left. First says that the job has never asked for it. It returns
+	// [github.ErrConflict] where somebody changed it meanwhile.
+	try(ctx context.Context, k Key, ended holders, first bool) (other *Holder, g grant, err error)
+
+	// mark returns where the lock is that the job has, as far as this process
+	// knows, and recall makes a process know it to which another has told. It
+	// reports whether the mark is of this kind.
+	mark(k Key) mark
+	recall(k Key, m mark) bool
+
+	// settle forgets the runs that had the lock before.
+	settle(k Key)
 
 	// release gives back what this job has, or waits for, and reports whether
 	// there was such a thing. It is no error if somebody has taken it over.
@@ -91,7 +103,7 @@ type kind interface {
 type grant struct {
 	fresh  bool      // it did not have it before
 	until  time.Time // when its lease is over
-	former int64     // the run that had it last; 0 where nobody knows
+	former []int64   // the runs that had it before, newest first, as far as they are known
 }
 
 // Locker takes locks for one job and keeps them until Release, because later
@@ -103,7 +115,8 @@ type Locker struct {
 	notes  notes
 	crew   crew
 	leases map[Key]time.Time // of the locks that this process has
-	former map[Key]int64     // the run that had each of them before
+	former map[Key][]int64   // the runs that had each of them before
+	lost   map[Key]error     // of those that another job has taken over
 }
 
 // NewLocker returns a Locker. It sends nothing.
@@ -114,10 +127,10 @@ func NewLocker(o LockOptions) *Locker {
 	}
 	l := &Locker{
 		kinds: []kind{&refLock{crew: c, held: map[Key]position{}}},
-		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{}, former: map[Key]int64{},
+		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{}, former: map[Key][]int64{}, lost: map[Key]error{},
 	}
 	if !o.NoDeployments {
-		l.kinds = append(l.kinds, &deploymentLock{crew: c, held: map[Key]bool{}})
+		l.kinds = append(l.kinds, &deploymentLock{crew: c, held: map[Key]bool{}, places: map[Key][]int64{}})
 	}
 	return l
 }
@@ -131,13 +144,18 @@ func NewLocker(o LockOptions) *Locker {
 func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (fresh bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Noted first: a lock that nobody knows of would be kept by a killed job.
-	if err := l.notes.add(k); err != nil {
+	noted, err := l.notes.find(k)
+	if err == nil && noted == nil {
+		// Before it is asked for: a lock that nobody knows of would be kept by a
+		// killed job.
+		err = l.notes.add(note{Key: k})
+	}
+	if err != nil {
 		return false, err
 	}
 	var refused []error
 	for n, kind := range l.kinds {
-		g, err := l.wait(ctx, kind, k, waiting)
+		g, err := l.wait(ctx, kind, k, noted == nil, waiting)
 		if _, may := errors.AsType[*github.PermissionError](err); may && ctx.Err() == nil {
 			refused = append(refused, err)
 			continue
@@ -145,10 +163,32 @@ func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (
 		l.kinds = l.kinds[n:]
 		if err == nil {
 			l.leases[k], l.former[k] = g.until, g.former
+			delete(l.lost, k)
+			l.note(ctx, k)
 		}
 		return g.fresh, err
 	}
 	return false, &UnlockableError{refused[0], cmp.Or(at(refused, 1), errNoDeployments)}
+}
+
+// note writes down where the lock of k is. Who cannot read it looks for the lock.
+func (l *Locker) note(ctx context.Context, k Key) {
+	one := note{Key: k, mark: l.kinds[0].mark(k)}
+	seal, err := l.seal(ctx, one)
+	if err == nil {
+		one.Seal = seal
+		_ = l.notes.add(one) // it would spare requests, no more
+	}
+}
+
+// seal returns the seal of a note of this job.
+func (l *Locker) seal(ctx context.Context, n note) (string, error) {
+	n.Seal = ""
+	text, err := json.Marshal(n)
+	if err != nil {
+		return "", err
+	}
+	return l.crew.client.Seal(ctx, fmt.Sprintf("lock of run %d, attempt %d, job %q\n%s", l.crew.run.RunID, l.crew.run.Attempt, l.crew.job, text))
 }
 
 // at returns an error of a list that may be shorter.
@@ -159,20 +199,23 @@ func at(list []error, n int) error {
 	return nil
 }
 
-// Renew makes the lease of a lock that this process has longer, if it may end
-// before one more operation does. It returns an error where somebody has taken
-// the lock over, for then nothing more may be begun. It is called before each
-// operation, and sends nothing in most cases.
+// Renew makes the lease of a lock that this process has longer, if less than half
+// of it is left. It returns an error where somebody has taken the lock over, for
+// then nothing more may be begun. It is called before each operation, and sends
+// nothing in most cases.
 func (l *Locker) Renew(ctx context.Context, k Key) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.lost[k]; err != nil {
+		return err
+	}
 	until, held := l.leases[k]
 	if !held || l.crew.lasting(until) {
 		return nil
 	}
 	var clashes clash
 	for {
-		other, g, err := l.kinds[0].try(ctx, k, nil)
+		other, g, err := l.kinds[0].try(ctx, k, nil, false)
 		if errors.Is(err, github.ErrConflict) {
 			err = clashes.pause(ctx)
 			if err == nil {
@@ -184,9 +227,11 @@ func (l *Locker) Renew(ctx context.Context, k Key) error {
 			return fmt.Errorf("renewing the lock of app %q in workspace %q: %w", k.App, k.Workspace, err)
 		case other != nil || g.fresh:
 			delete(l.leases, k)
-			return fmt.Errorf("the lock of app %q in workspace %q was lost: the lease was over and %w", k.App, k.Workspace, errTakenOver)
+			l.lost[k] = fmt.Errorf("the lock of app %q in workspace %q was lost: the lease was over and %w", k.App, k.Workspace, errTakenOver)
+			return l.lost[k]
 		}
 		l.leases[k] = g.until
+		l.note(ctx, k)
 		return nil
 	}
 }
@@ -201,12 +246,31 @@ func (l *Locker) Exclusive(k Key) bool {
 	return held && byRef
 }
 
-// Former returns the run that had the lock of k before this process took it; 0
-// where there was none, or nobody knows.
-func (l *Locker) Former(k Key) int64 {
+// Former returns the runs that had the lock of k before this job took it, newest
+// first, as far as they are known. Notes of another step may tell them, so they
+// are good for nothing but to look at what those runs left.
+func (l *Locker) Former(k Key) []int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.former[k]
+	if former, known := l.former[k]; known {
+		return former
+	}
+	noted, err := l.notes.find(k)
+	if err != nil || noted == nil {
+		return nil
+	}
+	return noted.Before[:min(len(noted.Before), mostBefore)]
+}
+
+// Settle says that all that the former runs left is in what this job has uploaded
+// by now: whoever has the lock next need not ask them.
+func (l *Locker) Settle(ctx context.Context, k Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, held := l.leases[k]; held {
+		l.kinds[0].settle(k)
+		l.note(ctx, k)
+	}
 }
 
 // Release gives back every lock of this job, also those that a step before or a
@@ -214,14 +278,14 @@ func (l *Locker) Former(k Key) int64 {
 func (l *Locker) Release(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keys, err := l.notes.read()
+	noted, err := l.notes.read()
 	if err != nil {
 		return err
 	}
 	var failed []error
-	for _, k := range keys {
-		if err := l.release(ctx, k); err != nil {
-			failed = append(failed, fmt.Errorf("releasing the lock of app %q in workspace %q: %w", k.App, k.Workspace, err))
+	for _, n := range noted {
+		if err := l.release(ctx, n); err != nil {
+			failed = append(failed, fmt.Errorf("releasing the lock of app %q in workspace %q: %w", n.App, n.Workspace, err))
 		}
 	}
 	if len(failed) > 0 {
@@ -240,12 +304,19 @@ func (l *Locker) Keep() error {
 	return l.notes.clear()
 }
 
-// release asks one kind after the other, for another process may have found
+// release gives back a lock where a sealed note says that it is. Without one it
+// asks one kind after the other, for another process may have found
 // another one allowed. What the token may not even look at it has not taken; a
 // token that GitHub does not know says nothing of the one before.
-func (l *Locker) release(ctx context.Context, k Key) error {
-	for _, kind := range l.kinds {
-		had, err := kind.release(ctx, k)
+func (l *Locker) release(ctx context.Context, n note) error {
+	kinds := l.kinds
+	if seal, err := l.seal(ctx, n); err == nil && n.Seal != "" && hmac.Equal([]byte(seal), []byte(n.Seal)) {
+		if at := slices.IndexFunc(kinds, func(one kind) bool { return one.recall(n.Key, n.mark) }); at >= 0 {
+			kinds = kinds[at : at+1]
+		}
+	}
+	for _, kind := range kinds {
+		had, err := kind.release(ctx, n.Key)
 		refusal, refused := errors.AsType[*github.PermissionError](err)
 		if had || err != nil && (!refused || refusal.Status == http.StatusUnauthorized) {
 			return err

@@ -443,7 +443,7 @@ func TestBreak(t *testing.T) {
 		if err := admin.Break(t.Context(), production, h); !errors.Is(err, github.ErrConflict) || !strings.Contains(err.Error(), "run 2 of alice") {
 			t.Errorf("Break() of the former holder = %v, want a conflict that names the present one", err)
 		}
-		time.Sleep(20 * time.Minute)
+		time.Sleep(40 * time.Minute) // more than half of its lease
 		if err := first.Renew(t.Context(), production); err == nil {
 			t.Error("the former holder renewed what was taken away")
 		}

@@ -7,21 +7,40 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 )
 
-// notes is a file that lists the keys that a job may have locked, one a line.
-// Who holds a lock is always read from GitHub: these only say where to look, so
-// that somebody who writes to the file cannot release what is not the job's.
+// note is what a job writes down of one lock, for its later steps.
+type note struct {
+	Key
+	mark
+
+	// Seal shows that the mark was made with the token of the job. Without it
+	// a note only says where to look.
+	Seal string `json:"seal,omitempty"`
+}
+
+// mark is where a lock is that a job has.
+type mark struct {
+	position         // of one on a ref
+	Places   []int64 `json:"places,omitempty"` // of one by Deployments
+}
+
+// notes is a file of the locks that a job may have, one note a line. Of two about
+// one key the later counts.
+//
+// Another program of the job may write to it, too. So who has a lock is read from
+// GitHub, unless a note is sealed: it cannot release what is not the job's.
 type notes struct{ path string }
 
-// add notes k, unless it is there.
-func (n notes) add(k Key) error {
-	known, err := n.read()
-	if err != nil || slices.Contains(known, k) {
+// add appends a note, unless it says nothing new.
+func (n notes) add(one note) error {
+	known, err := n.find(one.Key)
+	if err != nil || known != nil && reflect.DeepEqual(*known, one) {
 		return err
 	}
-	line, err := json.Marshal(k)
+	line, err := json.Marshal(one)
 	if err != nil {
 		return fmt.Errorf("noting a lock: %w", err)
 	}
@@ -33,21 +52,35 @@ func (n notes) add(k Key) error {
 	return errors.Join(err, file.Close())
 }
 
-// read returns what is noted. A line that was cut off is of a lock that was not
-// asked for yet.
-func (n notes) read() ([]Key, error) {
+// find returns the note about k, or nil.
+func (n notes) find(k Key) (*note, error) {
+	known, err := n.read()
+	if at := slices.IndexFunc(known, func(one note) bool { return one.Key == k }); at >= 0 {
+		return &known[at], err
+	}
+	return nil, err
+}
+
+// read returns the last note about each key. A line that was cut off is of a
+// lock that was not asked for yet.
+func (n notes) read() ([]note, error) {
 	content, err := os.ReadFile(n.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("reading which locks are held: %w", err)
 	}
-	var keys []Key
+	var known []note
 	for line := range bytes.Lines(content) {
-		var k Key
-		if json.Unmarshal(line, &k) == nil {
-			keys = append(keys, k)
+		var one note
+		if json.Unmarshal(line, &one) != nil {
+			continue
+		}
+		if at := slices.IndexFunc(known, func(other note) bool { return other.Key == one.Key }); at >= 0 {
+			known[at] = one
+		} else {
+			known = append(known, one)
 		}
 	}
-	return keys, nil
+	return known, nil
 }
 
 // clear forgets everything.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 )
@@ -18,18 +19,39 @@ type refLock struct {
 }
 
 // position is where a lock is.
-type position struct{ commit, tree string }
+type position struct {
+	Commit string  `json:"commit,omitempty"`
+	Tree   string  `json:"tree,omitempty"`
+	Before []int64 `json:"before,omitempty"` // as in its message
+}
 
 // lockMessage is the message of a lock's commit, as JSON.
 type lockMessage struct {
 	Free bool `json:"free,omitempty"`
 	Holder
+
+	// Before are the runs that had the lock before the holder's, newest first.
+	Before []int64 `json:"before,omitempty"`
+}
+
+// mostBefore is how many runs a lock remembers.
+const mostBefore = 5
+
+// followed returns the runs that had the lock before run takes it.
+func (m lockMessage) followed(run int64) []int64 {
+	var before []int64
+	for _, former := range append([]int64{m.Run}, m.Before...) {
+		if former != 0 && former != run && !slices.Contains(before, former) {
+			before = append(before, former)
+		}
+	}
+	return before[:min(len(before), mostBefore)]
 }
 
 // emptyTree is the tree without files, which git knows in every repository.
 const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
-func (l *refLock) try(ctx context.Context, k Key, ended holders) (other *Holder, g grant, err error) {
+func (l *refLock) try(ctx context.Context, k Key, ended holders, _ bool) (other *Holder, g grant, err error) {
 	at, now, err := l.read(ctx, k)
 	if err != nil {
 		return nil, grant{}, err
@@ -39,33 +61,63 @@ func (l *refLock) try(ctx context.Context, k Key, ended holders) (other *Holder,
 	switch {
 	case ours && l.lasting(now.Until):
 		l.held[k] = at
-		return nil, grant{until: now.Until}, nil
+		return nil, grant{until: now.Until, former: now.Before}, nil
 	case ours, now.Free, ended.has(now.Holder), l.gone(ctx, now.Holder):
-		at, err = l.move(ctx, k, at, lockMessage{Holder: us})
+		before := now.followed(us.Run)
+		at, err = l.move(ctx, k, at, lockMessage{Holder: us, Before: before})
 		if err == nil {
 			l.held[k] = at
 		}
-		return nil, grant{fresh: !ours && !l.over(now.Holder), until: us.Until, former: now.Run}, err
+		return nil, grant{fresh: !ours && !l.over(now.Holder), until: us.Until, former: before}, err
 	}
 	return &now.Holder, grant{}, nil
 }
 
+func (l *refLock) settle(k Key) {
+	if at, held := l.held[k]; held {
+		at.Before = nil
+		l.held[k] = at
+	}
+}
+
+func (l *refLock) mark(k Key) mark { return mark{position: l.held[k]} }
+
+func (l *refLock) recall(k Key, m mark) bool {
+	if _, known := l.held[k]; !known && m.Commit != "" {
+		l.held[k] = m.position
+	}
+	return m.Commit != ""
+}
+
 func (l *refLock) release(ctx context.Context, k Key) (had bool, err error) {
 	at, known := l.held[k]
-	if !known {
-		var now lockMessage
-		if at, now, err = l.read(ctx, k); err != nil || now.Free || !now.same(l.us()) {
-			return false, err
+	if known {
+		if err := l.free(ctx, k, at); !moved(err) {
+			return true, err
 		}
+		delete(l.held, k) // it may be ours still, and somewhere else
 	}
-	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us()})
-	if errors.Is(err, github.ErrConflict) || errors.Is(err, github.ErrNotFound) {
-		err = nil // somebody has taken it over
+	at, now, err := l.read(ctx, k)
+	if err != nil || now.Free || !now.same(l.us()) {
+		return known, err
 	}
+	if err := l.free(ctx, k, at); !moved(err) {
+		return true, err
+	}
+	return true, nil // somebody has taken it over
+}
+
+// moved reports whether an error says that the ref is not where it was.
+func moved(err error) bool {
+	return errors.Is(err, github.ErrConflict) || errors.Is(err, github.ErrNotFound)
+}
+
+func (l *refLock) free(ctx context.Context, k Key, at position) error {
+	_, err := l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us(), Before: at.Before})
 	if err == nil {
 		delete(l.held, k)
 	}
-	return true, err
+	return err
 }
 
 // read returns where the lock is and what it says. A lock that nobody ever took
@@ -83,19 +135,19 @@ func (l *refLock) read(ctx context.Context, k Key) (position, lockMessage, error
 	if err := json.Unmarshal([]byte(commit.Message), &m); err != nil {
 		return position{}, lockMessage{}, fmt.Errorf("reading the lock %s: commit %s is not ours: delete that ref if nobody uses it", k.ref(), sha)
 	}
-	return position{sha, commit.Tree}, m, nil
+	return position{sha, commit.Tree, m.Before}, m, nil
 }
 
 // move makes a child of the commit that was read and points the ref to it.
 func (l *refLock) move(ctx context.Context, k Key, from position, m lockMessage) (position, error) {
-	if from.commit == "" {
+	if from.Commit == "" {
 		return l.begin(ctx, k, m)
 	}
-	to, err := l.commit(ctx, m, from.tree, from.commit)
+	to, err := l.commit(ctx, m, from.Tree, from.Commit)
 	if err != nil {
 		return position{}, err
 	}
-	return position{to, from.tree}, l.client.UpdateRef(ctx, k.ref(), from.commit, to)
+	return position{to, from.Tree, m.Before}, l.client.UpdateRef(ctx, k.ref(), from.Commit, to)
 }
 
 // begin makes the first commit of a lock, and its ref.
@@ -112,7 +164,7 @@ func (l *refLock) begin(ctx context.Context, k Key, m lockMessage) (position, er
 	if err != nil {
 		return position{}, err
 	}
-	return position{sha, tree}, l.client.CreateRef(ctx, k.ref(), sha)
+	return position{sha, tree, m.Before}, l.client.CreateRef(ctx, k.ref(), sha)
 }
 
 func (l *refLock) commit(ctx context.Context, m lockMessage, tree string, parents ...string) (sha string, err error) {

@@ -13,12 +13,14 @@ import (
 )
 
 // wait tries until the lock is ours or ctx ends. Who gives up leaves the queue.
-func (l *Locker) wait(ctx context.Context, lock kind, k Key, waiting func(holder string)) (grant, error) {
+// First says that the job asks for the lock for the first time.
+func (l *Locker) wait(ctx context.Context, lock kind, k Key, first bool, waiting func(holder string)) (grant, error) {
 	told, pause := "", firstPause
 	var clashes clash
 	var asked, ended holders
 	for {
-		other, g, err := lock.try(ctx, k, ended)
+		other, g, err := lock.try(ctx, k, ended, first)
+		first = false
 		if errors.Is(err, github.ErrConflict) {
 			if err := clashes.pause(ctx); err != nil {
 				return grant{}, l.giveUp(ctx, lock, k, err)

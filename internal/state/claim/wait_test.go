@@ -152,7 +152,7 @@ func TestAlwaysTooLate(t *testing.T) {
 				}
 				l := claim.NewLocker(claim.LockOptions{Client: client, Run: j.run, Job: j.key, Notes: filepath.Join(j.folder, "locks")})
 				lock(t, l)
-				time.Sleep(30 * time.Minute) // until the lease is to be made longer
+				time.Sleep(40 * time.Minute) // until the lease is to be made longer
 				before := len(fake.Calls())
 				cause := errors.New("out of patience")
 				ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Minute, cause)

@@ -35,6 +35,7 @@ type artifacts struct {
 	run     workflow.Context
 	trust   *trust
 	handed  *handed
+	former  func(key) []int64 // the runs that had the lock before this job, newest first
 }
 
 var _ place = (*artifacts)(nil)
@@ -61,19 +62,34 @@ func (p *artifacts) readByThisAttempt(v *view) bool {
 
 // reread returns no error: readers merge whatever was uploaded. What this run
 // has uploaded it looks at always, for the names that are taken.
-func (p *artifacts) reread(ctx context.Context, k key, v *view, alone bool) error {
+func (p *artifacts) reread(ctx context.Context, k key, v *view, locked bool) error {
 	limit := readingTime
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(end)/2) // leave time to write
 	}
 	reading, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	read := p.read
-	if alone || p.handed.spares() {
-		read = p.readRun // other runs wait for the lock
+	// What is found until an error is merged.
+	if locked || p.handed.spares() {
+		_ = p.readRun(reading, k, v) // other runs wait for the lock
+		return nil
 	}
-	_ = read(reading, k, v) // what it found until an error is merged
+	_ = p.read(reading, k, v)
+	_ = p.askFormer(reading, k, v)
 	return nil
+}
+
+// askFormer asks the runs that had the lock before for what they have left.
+// Without a Deployment nothing else names a run whose uploads no list shows by
+// the plain name, as after an upload that broke off and was repeated.
+func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
+	var former []claim.Intent
+	for _, run := range p.former(k) {
+		if !v.asked[run] {
+			former = append(former, claim.Intent{Payload: claim.Payload{Run: run}})
+		}
+	}
+	return p.search(ctx, k, v, former)
 }
 
 // search asks the newest runs of intents for what they have uploaded.

@@ -25,24 +25,29 @@ func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error 
 		err = s.compareAll(ctx, k, v, told.page)
 	}
 	_, refused := errors.AsType[*github.PermissionError](err)
+	places, uploads := s.place.(*artifacts)
 	switch {
 	case refused && (s.options.NoIntents || v.kept):
-		err = s.askFormer(ctx, k, v) // then runs like this one make no Deployments, and upload instead
-	case err == nil && s.options.NoIntents:
-		err = s.askFormer(ctx, k, v)
+		err = nil // then runs like this one make no Deployments, and upload instead
+	case err != nil, !s.options.NoIntents:
+		return err
+	}
+	if uploads {
+		err = places.askFormer(ctx, k, v)
 	}
 	return err
 }
 
-// askFormer asks the run that had the lock before for what it has left. Without
-// a Deployment nothing else names a run whose uploads no list shows by the plain
-// name, as after an upload that broke off and was repeated.
-func (s *Store) askFormer(ctx context.Context, k key, v *view) error {
-	run := s.locker.Former(k.claim())
-	if run == 0 {
-		return nil
+// former returns the runs that had the lock of k before this job.
+func (s *Store) former(k key) []int64 { return s.locker.Former(k.claim()) }
+
+// hasNews reports whether GitHub was told of deployments that v knows nothing of.
+func (s *Store) hasNews(ctx context.Context, k key, v *view) (bool, error) {
+	page, _, err := s.recent(ctx, k)
+	if err != nil {
+		return false, err
 	}
-	return s.place.search(ctx, k, v, []claim.Intent{{Payload: claim.Payload{Run: run}}})
+	return len(s.missing(v, page.Intents, true)) > 0, nil
 }
 
 func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page) error {

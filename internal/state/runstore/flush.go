@@ -67,7 +67,7 @@ func (s *Store) flush(ctx context.Context) error {
 func (s *Store) keep(ctx context.Context, k key, records []state.Record) error {
 	v := s.view(k)
 	return retry.Do(ctx, func(ctx context.Context) error {
-		if err := s.place.reread(ctx, k, v, v.complete && s.locked[k]); err != nil {
+		if err := s.place.reread(ctx, k, v, v.complete && s.locked[k] > unlocked); err != nil {
 			return err
 		}
 		all := v.header.Trimmed.Merge(records, v.records)
@@ -92,6 +92,9 @@ func (s *Store) write(ctx context.Context, k key, v *view, all []state.Record) e
 		return err
 	}
 	v.records, v.rebuilt, v.kept, v.header.Trimmed = all, nil, true, header.Trimmed
+	if v.complete {
+		s.locker.Settle(ctx, k.claim())
+	}
 	return nil
 }
 

@@ -34,9 +34,36 @@ func (s *Store) Lock(ctx context.Context, project, app, workspace string, waitin
 	if fresh {
 		s.handed.outdate(k) // somebody may have deployed since
 	}
-	s.begin(k, fresh, s.locker.Exclusive(k.claim()))
-	return unlock, nil
+	s.begin(k, fresh)
+	if s.options.NoLock {
+		return unlock, nil
+	}
+	untend, free := s.tend(ctx, k), unlock
+	return func(ctx context.Context) error {
+		untend()
+		return free(ctx)
+	}, nil
 }
+
+// tend keeps the lease of a lock from running out, until it is unlocked or the
+// store is closed.
+func (s *Store) tend(ctx context.Context, k key) (untend func()) {
+	untend = s.locker.Tend(ctx, k.claim())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untend = append(s.untend, untend)
+	return untend
+}
+
+// exclusion says who else may change what this process changes. Its zero value
+// is that this process changes nothing.
+type exclusion int
+
+const (
+	unlocked exclusion = iota + 1 // anybody
+	queued                        // somebody who came before us, if a list of GitHub lagged
+	alone                         // nobody
+)
 
 // mayWrite makes sure, before anything is changed, that what is recorded can be
 // kept. Artifacts need no permission, and a lock on a ref shows that the token
@@ -65,12 +92,19 @@ func (s *Store) mayWrite(ctx context.Context, k key, err error) error {
 	return err
 }
 
-// begin notes that this process changes k, alone or not. After a fresh lock the
-// next List asks again: whoever had it before may have written since.
-func (s *Store) begin(k key, fresh, alone bool) {
+// begin notes that this process changes k. After a fresh lock the next List asks
+// again: whoever had it before may have written since.
+func (s *Store) begin(k key, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.locked[k] = alone
+	switch {
+	case s.options.NoLock:
+		s.locked[k] = unlocked
+	case s.locker.Exclusive(k.claim()):
+		s.locked[k] = alone
+	default:
+		s.locked[k] = queued
+	}
 	if fresh {
 		s.view(k).complete = false
 	}

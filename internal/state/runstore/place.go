@@ -13,9 +13,9 @@ type place interface {
 	read(ctx context.Context, k key, v *view) error
 
 	// reread is read before a write. It returns an error only where a write
-	// without it could lose a record. Alone, this job is the only one that
-	// writes since v was read.
-	reread(ctx context.Context, k key, v *view, alone bool) error
+	// without it could lose a record. Where it is locked, this job has had the
+	// lock since v was read.
+	reread(ctx context.Context, k key, v *view, locked bool) error
 
 	// search adds to v what the runs of deployments that no record is about
 	// have left, where read does not find all of it.

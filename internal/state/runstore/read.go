@@ -181,6 +181,9 @@ func (p *artifacts) readAll(ctx context.Context, v *view, found []github.Artifac
 			return fmt.Errorf("artifact %q of run %d: %w", one.Name, one.Run, err)
 		}
 	}
+	for _, one := range found {
+		v.asked[one.Run] = true
+	}
 	return nil
 }
 

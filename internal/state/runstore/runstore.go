@@ -77,9 +77,10 @@ type Store struct {
 	trust   *trust
 	views   map[key]*view
 	told    map[string]int64 // Deployments at GitHub, by our ID of the deployment
-	locked  map[key]bool     // what this process changes; true where nobody else can
-	warned  bool             // of a short retention
-	allowed bool             // the token was seen to write where records are kept
+	locked  map[key]exclusion
+	untend  []func() // end what looks after locks
+	warned  bool     // of a short retention
+	allowed bool     // the token was seen to write where records are kept
 }
 
 var _ state.Store = (*Store)(nil)
@@ -93,6 +94,7 @@ type view struct {
 
 	// Of artifacts.
 	merged   map[int64]bool  // those whose records are among ours
+	asked    map[int64]bool  // runs whose uploads are among these
 	taken    map[string]bool // names that the run is known to have
 	uploaded int64           // the artifact that this process made last, or 0
 	newest   time.Time       // when the newest artifact that is believed was made
@@ -122,7 +124,7 @@ func Open(o Options) (*Store, error) {
 		options: o, journal: journal,
 		intents: claim.Intents{Client: o.Client, Run: o.Run},
 		handed:  &handed{options: o},
-		views:   map[key]*view{}, told: map[string]int64{}, locked: map[key]bool{},
+		views:   map[key]*view{}, told: map[string]int64{}, locked: map[key]exclusion{},
 	}
 	s.locker = claim.NewLocker(claim.LockOptions{
 		Client: o.Client, Run: o.Run, Job: job, Runner: o.Runner, Notes: cmp.Or(o.Notes, o.Journal+".locks"), Longest: o.Longest,
@@ -136,13 +138,21 @@ func Open(o Options) (*Store, error) {
 	if o.Git {
 		s.place = &refs{client: o.Client, run: o.Run.RunURL(), at: map[key]string{}}
 	} else {
-		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust, handed: s.handed}
+		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust, handed: s.handed, former: s.former}
 	}
 	return s, nil
 }
 
-// Close closes the journal. It does not flush.
-func (s *Store) Close() error { return s.journal.Close() }
+// Close closes the journal, and lets the leases of locks run out. It does not
+// flush.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, untend := range s.untend {
+		untend()
+	}
+	return s.journal.Close()
+}
 
 // Pending returns the records that Flush would upload, newest first: none,
 // unless a process died before its own Flush.
@@ -153,8 +163,9 @@ func (s *Store) Pending() []state.Record { return s.journal.Records() }
 // yields an [*UnreadableError] and no record. Later ones are answered from
 // memory while nobody else can write. Where this process changes what others
 // may change as well, because the lock is none or best effort, each one asks
-// again that does not say Known; if GitHub does not answer then, users are
-// warned and memory has to do.
+// again that does not say Known: for new Deployments alone where it says Early
+// and there is a lock. If GitHub does not answer then, users are warned and
+// memory has to do.
 func (s *Store) List(ctx context.Context, q state.Query) iter.Seq2[state.Record, error] {
 	return func(yield func(state.Record, error) bool) {
 		records, err := s.read(ctx, q)
@@ -178,7 +189,7 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 	var trimmed state.Ranges
 	for _, k := range s.keys(q, copies[0]) {
 		v := s.view(k)
-		if err := s.know(ctx, k, v, q.Known); err != nil {
+		if err := s.know(ctx, k, v, q); err != nil {
 			return nil, err
 		}
 		copies = append(copies, v.records, v.rebuilt)
@@ -188,14 +199,22 @@ func (s *Store) read(ctx context.Context, q state.Query) ([]state.Record, error)
 }
 
 // know makes v hold what is kept of k, asking only where that is not certain.
-func (s *Store) know(ctx context.Context, k key, v *view, known bool) error {
+func (s *Store) know(ctx context.Context, k key, v *view, q state.Query) error {
 	if !v.complete {
 		return s.refresh(ctx, k, v)
 	}
-	if alone, changes := s.locked[k]; known || alone || !changes {
+	others := s.locked[k]
+	if q.Known || others == alone || others == 0 {
 		return nil
 	}
-	err := s.refresh(ctx, k, v)
+	var err error
+	news := true
+	if q.Early && others == queued {
+		news, err = s.hasNews(ctx, k, v)
+	}
+	if news && err == nil {
+		err = s.refresh(ctx, k, v)
+	}
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
@@ -233,7 +252,7 @@ func (s *Store) keys(q state.Query, journal []state.Record) []key {
 
 func (s *Store) view(k key) *view {
 	if s.views[k] == nil {
-		s.views[k] = &view{merged: map[int64]bool{}, taken: map[string]bool{}}
+		s.views[k] = &view{merged: map[int64]bool{}, asked: map[int64]bool{}, taken: map[string]bool{}}
 	}
 	return s.views[k]
 }
