@@ -3,8 +3,10 @@ package github
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -82,8 +84,8 @@ func artifactOf(a *github.Artifact) Artifact {
 }
 
 // Download returns the one file that an artifact holds, after it has checked
-// the artifact's digest. It returns [ErrGone] for one that has expired and
-// [ErrDigest] for one that was tampered with.
+// the artifact's digest. It returns [ErrGone] for one that has expired or was
+// deleted since it was listed, and [ErrDigest] for one that was tampered with.
 func (c *Client) Download(ctx context.Context, a Artifact, file string) ([]byte, error) {
 	var zipped []byte
 	err := retry.Do(ctx, func(ctx context.Context) error {
@@ -99,6 +101,9 @@ func (c *Client) Download(ctx context.Context, a Artifact, file string) ([]byte,
 		zipped, err = fetch(ctx, c.http, address.String(), a.Digest)
 		return err
 	})
+	if refusal, ok := errors.AsType[*PermissionError](err); ok && refusal.Status == http.StatusNotFound {
+		err = ErrGone // whoever could list it may see it
+	}
 	if err != nil {
 		return nil, fmt.Errorf("downloading artifact %q of run %d: %w", a.Name, a.Run, err)
 	}

@@ -1,8 +1,11 @@
 package github_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,23 +86,82 @@ func TestDownload(t *testing.T) {
 		"good":         {file: "file"},
 		"changed":      {file: "file", spoil: (*githubfake.Fake).Corrupt, want: github.ErrDigest},
 		"expired":      {file: "file", spoil: (*githubfake.Fake).Expire, want: github.ErrGone},
+		"deleted":      {file: "file", spoil: (*githubfake.Fake).Delete, want: github.ErrGone},
 		"another file": {file: "other", want: github.ErrContent},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := newFake(t)
-			id := upload(t, fake, 7, "state", "content")
-			if c.spoil != nil {
-				c.spoil(fake, id)
-			}
+			upload(t, fake, 7, "state", "content")
 			client := newClient(t, fake)
-			content, err := client.Download(t.Context(), list(t, client, "state")[0], c.file)
+			a := list(t, client, "state")[0]
+			if c.spoil != nil {
+				c.spoil(fake, a.ID)
+			}
+			content, err := client.Download(t.Context(), a, c.file)
 			if !errors.Is(err, c.want) || c.want == nil && string(content) != "content" {
 				t.Errorf("Download() = %q, %v, want error %v", content, err, c.want)
 			}
 		})
 	}
+}
+
+// TestDownloadOfBadZips reads artifacts whose digest is right and that hold what
+// we would never write.
+func TestDownloadOfBadZips(t *testing.T) {
+	t.Parallel()
+	whole := zipped(t, zip.Store, "file", strings.NewReader("content"))
+	cases := map[string]struct {
+		content []byte
+		says    string
+	}{
+		"empty":                 {nil, "not a valid zip file"},
+		"no zip":                {[]byte("content"), "not a valid zip file"},
+		"cut in the middle":     {whole[:len(whole)/2], "not a valid zip file"},
+		"cut at the last byte":  {whole[:len(whole)-1], "not a valid zip file"},
+		"content was changed":   {bytes.Replace(whole, []byte("content"), []byte("c0ntent"), 1), "checksum"},
+		"a path out of it":      {zipped(t, zip.Store, "../file", strings.NewReader("content")), "no file"},
+		"a path from the root":  {zipped(t, zip.Store, "/file", strings.NewReader("content")), "no file"},
+		"in a folder":           {zipped(t, zip.Store, "folder/file", strings.NewReader("content")), "no file"},
+		"a folder of that name": {zipped(t, zip.Store, "file/", strings.NewReader("")), "no file"},
+		"a bomb":                {zipped(t, zip.Deflate, "file", io.LimitReader(zeros{}, 300<<20)), "larger than 256 MiB"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := newFake(t)
+			fake.AddArtifact(7, "job", "state", c.content)
+			client := newClient(t, fake)
+			content, err := client.Download(t.Context(), list(t, client, "state")[0], "file")
+			if !errors.Is(err, github.ErrContent) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("Download() = %d bytes, %v, want ErrContent and %q", len(content), err, c.says)
+			}
+		})
+	}
+}
+
+// zipped makes a zip file of one file, which may have any name.
+func zipped(t *testing.T, method uint16, name string, content io.Reader) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	entry, err := archive.CreateHeader(&zip.FileHeader{Name: name, Method: method})
+	if err == nil {
+		_, err = io.Copy(entry, content)
+	}
+	if err = errors.Join(err, archive.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// zeros never end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // TestDownloadAsksForANewURL lets the storage fail twice: a URL is good for a

@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/retry"
@@ -139,12 +140,21 @@ func unpack(zipped []byte, file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
-	entry, err := archive.Open(file)
+	// Not archive.Open, which takes ../file for file.
+	at := slices.IndexFunc(archive.File, func(f *zip.File) bool { return f.Name == file })
+	if at < 0 {
+		return nil, fmt.Errorf("%w: it holds no file %q", ErrContent, file)
+	}
+	entry, err := archive.File[at].Open()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
 	defer entry.Close()
-	content, err := io.ReadAll(io.LimitReader(entry, sizeLimit))
+	// What a zip file says of its sizes need not be so.
+	content, err := io.ReadAll(io.LimitReader(entry, sizeLimit+1))
+	if err == nil && len(content) > sizeLimit {
+		err = fmt.Errorf("%q is larger than %d MiB", file, sizeLimit>>20)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	// ErrGone means that an artifact has expired.
-	ErrGone = errors.New("the artifact has expired")
+	// ErrGone means that an artifact has expired, or was deleted.
+	ErrGone = errors.New("the artifact has expired or was deleted")
 
 	// ErrDigest means that an artifact is not what its digest promises.
 	ErrDigest = errors.New("the content does not match its digest")

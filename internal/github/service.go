@@ -147,6 +147,9 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	// An answer that is no JSON comes from a proxy; its status says enough.
 	_ = json.Unmarshal(content, &refusal)
 	err = fmt.Errorf("%s %s", response.Status, refusal.Msg)
+	if method == signMethod && refusal.Code == "not_found" {
+		return -1, fmt.Errorf("%w: %w", ErrGone, err)
+	}
 	if !transientStatus(response.StatusCode) || strings.Contains(refusal.Msg, "storage quota") {
 		return -1, err // a full quota does not empty while we wait
 	}

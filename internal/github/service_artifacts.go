@@ -98,7 +98,8 @@ func (s *Service) Upload(ctx context.Context, name, file string, content []byte)
 	return finalized.ID, nil
 }
 
-// List returns all artifacts of the run, newest first.
+// List returns all artifacts of the run, newest first. Of several with one name
+// in one job it returns the newest, for the others cannot be asked for.
 func (s *Service) List(ctx context.Context) ([]RunArtifact, error) {
 	var answer listAnswer
 	if err := s.call(ctx, "ListArtifacts", ids{s.run, s.job}, &answer); err != nil {
@@ -109,15 +110,24 @@ func (s *Service) List(ctx context.Context) ([]RunArtifact, error) {
 		list = append(list, RunArtifact{ID: a.ID, Name: a.Name, Digest: a.Digest, job: a.Job})
 	}
 	slices.SortFunc(list, func(a, b RunArtifact) int { return cmp.Compare(b.ID, a.ID) })
-	return list, nil
+	seen := map[RunArtifact]bool{}
+	return slices.DeleteFunc(list, func(a RunArtifact) bool {
+		place := RunArtifact{Name: a.Name, job: a.job}
+		older := seen[place]
+		seen[place] = true
+		return older
+	}), nil
 }
+
+// signMethod is the method that tells where the content of an artifact is.
+const signMethod = "GetSignedArtifactURL"
 
 // Download is [Client.Download] for an artifact of the present run.
 func (s *Service) Download(ctx context.Context, a RunArtifact, file string) ([]byte, error) {
 	var zipped []byte
 	err := retry.Do(ctx, func(ctx context.Context) error {
 		var signed signAnswer
-		err := s.call(ctx, "GetSignedArtifactURL", named{ids{s.run, a.job}, a.Name}, &signed)
+		err := s.call(ctx, signMethod, named{ids{s.run, a.job}, a.Name}, &signed)
 		if err != nil {
 			return err
 		}

@@ -165,8 +165,8 @@ func TestUnreadablePayloads(t *testing.T) {
 	}
 }
 
-// TestRebuild reads what became of a deployment from its Deployment.
-func TestRebuild(t *testing.T) {
+// TestRebuildDeploy reads what became of a deployment from its Deployment.
+func TestRebuildDeploy(t *testing.T) {
 	t.Parallel()
 	for states, want := range map[string]state.Status{
 		"":                             state.Running,
@@ -197,9 +197,13 @@ func TestRebuild(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := intents.Rebuild(t.Context(), page.Intents[0])
-			if err != nil || got.Status != want || got.ID != "R" || got.Deployment != "d" || got.Sequence != 4 || got.Check() != nil {
-				t.Errorf("Rebuild() = %+v, %v, want record R of deployment d, %s", got, err, want)
+			rebuilt, err := intents.Rebuild(t.Context(), page.Intents, nil)
+			if err != nil || len(rebuilt) != 1 {
+				t.Fatalf("Rebuild() = %+v, %v, want one record", rebuilt, err)
+			}
+			got := rebuilt[0]
+			if got.Status != want || got.ID != "R" || got.Deployment != "d" || got.Sequence != 4 || got.Check() != nil {
+				t.Errorf("record = %+v, want R of deployment d, %s", got, want)
 			}
 			if (got.URL != "") != (want == state.Succeeded) {
 				t.Errorf("URL = %q of a deployment that %s", got.URL, got.Status)
@@ -269,9 +273,9 @@ func tasks(fake *githubfake.Fake) (tasks []string) {
 	return slices.Clip(tasks)
 }
 
-// TestRebuildAll makes the history of two deployments, of which the first was
+// TestRebuild makes the history of two deployments, of which the first was
 // released again, and of an earlier life that was destroyed.
-func TestRebuildAll(t *testing.T) {
+func TestRebuild(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop", Now: func() time.Time { return now }})
@@ -308,7 +312,7 @@ func TestRebuildAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := intents.RebuildAll(t.Context(), page.Intents)
+	all, err := intents.Rebuild(t.Context(), page.Intents, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,15 +112,9 @@ func (in Intents) Recent(ctx context.Context, k Key) (Page, error) {
 	return page, nil
 }
 
-// Rebuild makes a record of an intent whose own record is lost, as far as the
-// Deployment tells. It says less than the lost record and loses against any
-// copy of it that is as far along.
-func (in Intents) Rebuild(ctx context.Context, i Intent) (state.Record, error) {
-	statuses, err := in.statuses(ctx, i.ID)
-	return i.rebuilt(statuses), err
-}
-
-// rebuilt is the record of the deploy, as statuses tell, newest first.
+// rebuilt is the record of the deploy, as far as its Deployment tells, and the
+// statuses of that, newest first. It says less than the lost record and loses against
+// any copy of it that is as far along.
 func (i Intent) rebuilt(statuses []github.DeploymentStatus) state.Record {
 	r := state.Record{
 		Schema: state.Schema, ID: i.Record, Operation: "deploy", Status: state.Running,

@@ -20,11 +20,12 @@ const (
 	textDestroyed = "destroyed"
 )
 
-// RebuildAll makes records of intents of one app in one workspace of which
-// nothing else is left: of each deploy what [Intents.Rebuild] makes of it, of
-// the image that it was given a push, and of each time that it got the traffic
-// a release. What a release made, and by which plugin, was told to nobody.
-func (in Intents) RebuildAll(ctx context.Context, intents []Intent) ([]state.Record, error) {
+// Rebuild makes records of intents of one app in one workspace whose own records
+// are lost: of each deploy one, of the image that it was given a push, and of
+// each time that it got the traffic a release. What a release made, and by which
+// plugin, was told to nobody. The sequences of pushes and releases are none of
+// those in kept, the records of the app that are not lost.
+func (in Intents) Rebuild(ctx context.Context, intents []Intent, kept []state.Record) ([]state.Record, error) {
 	var all []state.Record
 	for _, i := range intents {
 		statuses, err := in.statuses(ctx, i.ID)
@@ -40,8 +41,8 @@ func (in Intents) RebuildAll(ctx context.Context, intents []Intent) ([]state.Rec
 		all = append(all, releases(deploy, statuses)...)
 	}
 	endReleases(all)
-	number(all, "push")
-	number(all, "release")
+	number(all, kept, "push")
+	number(all, kept, "release")
 	return all, nil
 }
 
@@ -124,14 +125,18 @@ func endReleases(records []state.Record) {
 
 // number gives the records of an operation sequences in the order of time. The
 // true ones are lost; the last is as high as that of any deploy, so that those
-// which follow were most likely never given.
-func number(records []state.Record, operation string) {
-	highest, count := 0, 0
+// which follow were most likely never given. All are above those that are kept.
+func number(records, kept []state.Record, operation string) {
+	highest, given := 0, 0
+	for _, r := range kept {
+		if r.Operation == operation {
+			given = max(given, r.Sequence)
+		}
+	}
 	var order []int
 	for n, r := range records {
 		switch r.Operation {
 		case operation:
-			count++
 			order = append(order, n)
 		case "deploy":
 			highest = max(highest, r.Sequence)
@@ -140,7 +145,8 @@ func number(records []state.Record, operation string) {
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(records[a].Started.Compare(records[b].Started), cmp.Compare(records[a].ID, records[b].ID))
 	})
+	first := max(highest-len(order), given) + 1
 	for n, at := range order {
-		records[at].Sequence = max(highest, count) - count + n + 1
+		records[at].Sequence = first + n
 	}
 }

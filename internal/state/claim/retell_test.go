@@ -47,7 +47,7 @@ func TestRebuildDestroyedLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := intents.RebuildAll(t.Context(), page.Intents)
+	all, err := intents.Rebuild(t.Context(), page.Intents, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +56,33 @@ func TestRebuildDestroyedLate(t *testing.T) {
 		if r.Operation == "release" && r.Status != want[r.Deployment] {
 			t.Errorf("the release of %s is %s, want %s", r.Deployment, r.Status, want[r.Deployment])
 		}
+	}
+}
+
+// TestRebuildBesideKept rebuilds a release in an app of which others are known.
+func TestRebuildBesideKept(t *testing.T) {
+	t.Parallel()
+	j := newJob(t, newFake(t), 1)
+	intents := claim.Intents{Client: j.client(t), Run: j.run}
+	lost := state.Record{ID: "lost", Project: "shop", App: "web", Workspace: "production", Deployment: "web-lost", Sequence: 3, Plugin: "docker"}
+	id, err := intents.Create(t.Context(), lost, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := intents.Client.SetDeploymentStatus(t.Context(), id, github.DeploymentStatus{State: "success", Description: "released · web-lost"}); err != nil {
+		t.Fatal(err)
+	}
+	page, err := intents.Recent(t.Context(), production)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := intents.Rebuild(t.Context(), page.Intents, []state.Record{
+		{ID: "r8", Operation: "release", Sequence: 8}, {ID: "r7", Operation: "release", Sequence: 7}, {ID: "d9", Operation: "deploy", Sequence: 9},
+	})
+	if err != nil || len(all) != 2 {
+		t.Fatalf("Rebuild() = %+v, %v, want a deploy and a release", all, err)
+	}
+	if release := all[1]; release.Operation != "release" || release.Sequence != 9 || all[0].Sequence != 3 {
+		t.Errorf("rebuilt %+v, want deploy 3, and release 9, the first number that no release has", all)
 	}
 }

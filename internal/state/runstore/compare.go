@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
@@ -54,10 +56,13 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 	for _, i := range page.Intents {
 		s.told[i.Deployment] = i.ID
 	}
+	before := v.records
 	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents, true)); err != nil {
 		return err
 	}
-	v.rebuilt = nil
+	if found(before, v.records) {
+		v.renewal = time.Now() // later runs need not look as far
+	}
 	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents, false)); err != nil {
 		return err
 	}
@@ -68,13 +73,19 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 	return s.explainLoss(k, v, page)
 }
 
+// late is how long the run of a deployment that was rebuilt may go on to upload
+// what it knows itself: a job on GitHub's own machines ends within six hours, and
+// lists lag.
+const late = 24 * time.Hour
+
 // missing returns the intents whose deployments no record is about. In doubt, a
-// record counts for nothing that somebody has made of a Deployment and that does
-// not tell how the deploy ended: its run may have uploaded more since.
+// record counts for nothing that somebody has made of a Deployment, and that
+// does not tell how the deploy ended or is not old: its run may have uploaded
+// more since.
 func (s *Store) missing(v *view, intents []claim.Intent, doubting bool) []claim.Intent {
 	deployments, records := map[string]bool{}, map[string]bool{}
 	for _, r := range state.Merge(s.journal.Records(), v.records) {
-		if doubting && state.Rebuilt(r) && r.Status == state.Running {
+		if doubting && state.Rebuilt(r) && (r.Status == state.Running || time.Since(r.Started) < late) {
 			continue
 		}
 		deployments[r.Deployment], records[r.ID] = true, true
@@ -90,9 +101,17 @@ func (s *Store) missing(v *view, intents []claim.Intent, doubting bool) []claim.
 	return missing
 }
 
-// rebuild adds what Deployments tell to v, if their runs are believed. Beside
-// records that are kept they tell of deployments alone: what is released these
-// know better.
+// found reports whether a record that was rebuilt before is now what its run has
+// written.
+func found(before, now []state.Record) bool {
+	lost := map[string]bool{}
+	for _, r := range before {
+		lost[r.ID] = state.Rebuilt(r)
+	}
+	return slices.ContainsFunc(now, func(r state.Record) bool { return lost[r.ID] && !state.Rebuilt(r) })
+}
+
+// rebuild adds what Deployments tell to v, if their runs are believed.
 func (s *Store) rebuild(ctx context.Context, k key, v *view, missing []claim.Intent) error {
 	var believed []claim.Intent
 	for _, i := range missing {
@@ -104,19 +123,9 @@ func (s *Store) rebuild(ctx context.Context, k key, v *view, missing []claim.Int
 			believed = append(believed, i)
 		}
 	}
-	if !v.kept {
-		rebuilt, err := s.intents.RebuildAll(ctx, believed)
-		v.rebuilt = rebuilt
-		return err
-	}
-	for _, i := range believed {
-		r, err := s.intents.Rebuild(ctx, i)
-		if err != nil {
-			return err
-		}
-		v.rebuilt = append(v.rebuilt, r)
-	}
-	return nil
+	var err error
+	v.rebuilt, err = s.intents.Rebuild(ctx, believed, v.records)
+	return err
 }
 
 // explainLoss tells users that no file is left, unless there never was one.

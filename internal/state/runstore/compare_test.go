@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
@@ -20,6 +21,64 @@ func (j job) begin(t *testing.T, id string) {
 	t.Helper()
 	j.journal = t.TempDir() + "/lost"
 	put(t, j.step(t), j.running(id))
+}
+
+// TestReleaseRebuiltBesideArtifacts loses the run that released last, while the
+// state of one before it is there.
+func TestReleaseRebuiltBesideArtifacts(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	newJob(t, fake, 1).deploy(t, "A")
+	newJob(t, fake, 2).begin(t, "lost")
+	status := github.DeploymentStatus{State: "success", Description: "released · web-lost", EnvironmentURL: "https://web.example.test"}
+	if err := clientOf(t, fake).SetDeploymentStatus(t.Context(), fake.Deployments()[0].ID, status); err != nil {
+		t.Fatal(err)
+	}
+	released, err := state.Latest(t.Context(), newJob(t, fake, 3).step(t), state.Query{Operation: "release"})
+	if err != nil || released.Deployment != "web-lost" || released.Status != state.Succeeded || !state.Rebuilt(released) {
+		t.Errorf("the newest release is %+v, %v, want that of web-lost, as its Deployment tells", released, err)
+	}
+}
+
+// TestLateUpload has a run upload what it did under a later name when somebody
+// else has rebuilt it already: it is looked for, but not for ever.
+func TestLateUpload(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeAt(t, time.Now)
+		slow := newJob(t, fake, 1)
+		r := slow.running("A")
+		r.Started = time.Now().UTC()
+		s := slow.step(t)
+		put(t, s, r)
+		refusing(fake, http.MethodPost, "/FinalizeArtifact", http.StatusBadRequest)
+		if err := s.Flush(t.Context()); err == nil {
+			t.Fatal("the upload went well, and is to break off")
+		}
+		fake.Refuse(nil)
+		if err := clientOf(t, fake).SetDeploymentStatus(t.Context(), fake.Deployments()[0].ID, github.DeploymentStatus{State: "success"}); err != nil {
+			t.Fatal(err)
+		}
+		other := newJob(t, fake, 2)
+		hasty := other.step(t)
+		wantList(t, hasty, "A")
+		put(t, hasty, other.record("B"))
+		flush(t, hasty) // with the rebuilt record
+
+		r.Status, r.Ended, r.Config = state.Succeeded, r.Started.Add(time.Minute), json.RawMessage(`{"replicas":3}`)
+		again := slow.step(t)
+		put(t, again, r)
+		flush(t, again)
+		if got := only(t, newJob(t, fake, 3).step(t), "A"); string(got.Config) != `{"replicas":3}` {
+			t.Errorf("record = %+v, want that of the run itself", got)
+		}
+		time.Sleep(48 * time.Hour)
+		before := len(fake.Calls())
+		list(t, newJob(t, fake, 4).step(t))
+		if all, _ := rest(fake, before); all > 6 {
+			t.Errorf("two days later reading takes %d requests, want at most 6", all)
+		}
+	})
 }
 
 // listening makes a job note what its store warns of.

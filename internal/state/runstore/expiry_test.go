@@ -56,6 +56,34 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestRenewalOfLaterName renews a state that lies under a later name alone: the
+// run's first upload broke off when the plain name was taken already.
+func TestRenewalOfLaterName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeAt(t, time.Now)
+		j := newJob(t, fake, 1)
+		refusing(fake, http.MethodPost, "/FinalizeArtifact", http.StatusBadRequest)
+		s := j.step(t)
+		put(t, s, j.running("A"))
+		if err := s.Flush(t.Context()); err == nil {
+			t.Fatal("the upload went well, and is to break off")
+		}
+		fake.Refuse(nil)
+		flush(t, j.step(t))
+		if got := names(fake); len(got) != 1 || got[0] == plainName {
+			t.Fatalf("artifacts %q, want one with a later name", got)
+		}
+		time.Sleep(46 * 24 * time.Hour)
+		next := newJob(t, fake, 2).step(t)
+		wantList(t, next, "A")
+		next.Renew(t.Context())
+		if got := names(fake); len(got) != 2 || got[1] != plainName {
+			t.Errorf("artifacts %q, want the state to be uploaded again under its plain name", got)
+		}
+	})
+}
+
 // newJobOf is a job of a later run that believes the same refs.
 func newJobOf(t *testing.T, j job, run int64) job {
 	t.Helper()

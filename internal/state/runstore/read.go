@@ -74,6 +74,9 @@ func (p *artifacts) readRun(ctx context.Context, k key, v *view) error {
 			continue
 		}
 		content, err := p.service.Download(ctx, a, file)
+		if errors.Is(err, github.ErrGone) {
+			continue
+		}
 		if err == nil {
 			err = v.merge(a.ID, content)
 		}
@@ -105,9 +108,7 @@ func (p *artifacts) readRepository(ctx context.Context, k key, v *view) error {
 		switch err := p.readArtifact(ctx, k, v, a); {
 		case err == nil:
 			believed++
-			if a.Created.After(v.newest) {
-				v.newest, v.renewal = a.Created, halfTime(a)
-			}
+			v.age(a)
 		case errors.Is(err, github.ErrGone), believed > 0 && unbelievable(err):
 		default:
 			return err
@@ -180,11 +181,19 @@ func (p *artifacts) readAll(ctx context.Context, v *view, found []github.Artifac
 		if err != nil {
 			return fmt.Errorf("artifact %q of run %d: %w", one.Name, one.Run, err)
 		}
+		v.age(one)
 	}
 	for _, one := range found {
 		v.asked[one.Run] = true
 	}
 	return nil
+}
+
+// age notes when a state of which a is a part is to be uploaded again.
+func (v *view) age(a github.Artifact) {
+	if a.Created.After(v.newest) {
+		v.newest, v.renewal = a.Created, halfTime(a)
+	}
 }
 
 // merge adds the records of an artifact to v, and the knowledge of which other

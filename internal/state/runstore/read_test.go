@@ -1,14 +1,16 @@
 package runstore_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/deploy-action/deploy-action/internal/github"
-	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/state"
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
@@ -132,6 +134,7 @@ func TestNeverEmptyByMistake(t *testing.T) {
 			})
 		}
 	}
+	whole := gzipped(t, `{"deploy-action":"state","schema":1}`+"\n")
 	cases := map[string]struct {
 		spoil  func(*testing.T, *githubfake.Fake)
 		remedy string // a part of it
@@ -142,7 +145,12 @@ func TestNeverEmptyByMistake(t *testing.T) {
 		"may not download":  {refuse("/zip", http.StatusForbidden), "`actions: read`"},
 		"odd answer":        {refuse("/zip", http.StatusTeapot), "Run this again"},
 		"content is wrong":  {func(_ *testing.T, fake *githubfake.Fake) { fake.Corrupt(fake.Artifacts()[0].ID) }, "Delete it"},
-		"somebody else's":   {uploadForeignContent, "Delete it"},
+		"somebody else's":   {uploads(packed(t, "not ours")), "Delete it"},
+		"no zip":            {uploads([]byte("not ours")), "Delete it"},
+		"cut off":           {uploads(packed(t, whole)[:60]), "Delete it"},
+		"state is cut off":  {uploads(packed(t, whole[:30])), "Delete it"},
+		"a bomb":            {uploads(packed(t, gzipped(t, strings.Repeat("\x00", 65<<20)))), "Delete it"},
+		"a newer schema":    {uploads(packed(t, gzipped(t, `{"deploy-action":"state","schema":7}`+"\n"))), "newer version of this action"},
 		"service is broken": {refuse("/ListArtifacts", http.StatusBadRequest), "Run this again"},
 	}
 	for name, c := range cases {
@@ -158,25 +166,69 @@ func TestNeverEmptyByMistake(t *testing.T) {
 				t.Fatalf("List() = %v, want an UnreadableError about web in production with the remedy %q", err, c.remedy)
 			}
 			fake.Refuse(nil)
-			if _, again := tryList(t, s); again != nil && !strings.Contains(unreadable.Remedy, "Delete it") {
+			if _, again := tryList(t, s); again != nil && !strings.Contains(unreadable.Remedy, "Delete it") && !strings.Contains(unreadable.Remedy, "newer version") {
 				t.Errorf("List() once GitHub answers = %v: a failure must not be remembered", again)
 			}
 		})
 	}
 }
 
-// uploadForeignContent takes our name in a newer run for something else.
-func uploadForeignContent(t *testing.T, fake *githubfake.Fake) {
+// uploads takes our name in a newer run for something else, or something spoilt.
+func uploads(zipped []byte) func(*testing.T, *githubfake.Fake) {
+	return func(_ *testing.T, fake *githubfake.Fake) { fake.AddArtifact(9, "job", plainName, zipped) }
+}
+
+// packed is an artifact whose one file, a state by its name, holds content.
+func packed(t *testing.T, content string) []byte {
 	t.Helper()
-	service, err := github.NewService(github.ServiceOptions{
-		ResultsURL: "http://github.example.test", Token: secret.Text(fake.Token(9, "")), HTTP: &http.Client{Transport: fake},
+	var out bytes.Buffer
+	archive := zip.NewWriter(&out)
+	entry, err := archive.Create("state.jsonl.gz")
+	if err == nil {
+		_, err = io.WriteString(entry, content)
+	}
+	if err = errors.Join(err, archive.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestTwoOfOneName has a run that made two artifacts of the plain name, as one
+// that was deleted and made again is for a while: both count.
+func TestTwoOfOneName(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	newJob(t, fake, 1).deploy(t, "A")
+	newJob(t, fake, 2).deploy(t, "B")
+	var second bytes.Buffer
+	if err := state.Encode(&second, state.Header{}, []state.Record{newJob(t, fake, 2).record("C")}); err != nil {
+		t.Fatal(err)
+	}
+	fake.AddArtifact(2, "job", plainName, packed(t, second.String()))
+	wantList(t, newJob(t, fake, 3).step(t), "A", "B", "C")
+	// To its own run the service shows the newest only.
+	wantList(t, newJob(t, fake, 2).step(t), "A", "B", "C")
+}
+
+// TestDeletedMeanwhile has a run's own artifact go while lists still show it.
+func TestDeletedMeanwhile(t *testing.T) {
+	t.Parallel()
+	fake := newFake(t)
+	newJob(t, fake, 1).deploy(t, "A")
+	newJob(t, fake, 2).deploy(t, "B")
+	refusing(fake, http.MethodPost, "/GetSignedArtifactURL", http.StatusNotFound)
+	again := newJob(t, fake, 2)
+	if _, err := tryList(t, again.step(t)); err == nil {
+		t.Error("an answer that is not the service's counts as one")
+	}
+	own := fmt.Sprintf("/artifacts/%d/zip", fake.Artifacts()[1].ID)
+	fake.Refuse(func(r *http.Request) *githubfake.Refusal {
+		if strings.HasSuffix(r.URL.Path, "/GetSignedArtifactURL") || strings.HasSuffix(r.URL.Path, own) {
+			return &githubfake.Refusal{Status: http.StatusNotFound, Body: `{"code":"not_found","message":"Not Found"}`}
+		}
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := service.Upload(t.Context(), plainName, "state.jsonl.gz", []byte("not ours")); err != nil {
-		t.Fatal(err)
-	}
+	wantList(t, again.step(t), "A")
 }
 
 func TestExpiredIsPassedOver(t *testing.T) {

@@ -98,7 +98,7 @@ type view struct {
 	taken    map[string]bool // names that the run is known to have
 	uploaded int64           // the artifact that this process made last, or 0
 	newest   time.Time       // when the newest artifact that is believed was made
-	renewal  time.Time       // when half of its time is over; zero if it was made by us
+	renewal  time.Time       // when it is to be uploaded again: half of its time is over; zero if it was made by us
 
 	rebuilt    []state.Record // of Deployments whose records are lost
 	incomplete bool           // Deployments of ours may be missing from all of it

@@ -121,8 +121,13 @@ func (f *Fake) listRunArtifacts(w http.ResponseWriter, _ *http.Request, run Run,
 }
 
 func (f *Fake) signArtifact(w http.ResponseWriter, r *http.Request, run Run, req artifactRequest) {
-	a := f.named(run, req.Name)
-	if a == nil || a.ID == 0 || a.Job != req.Job {
+	var a *Artifact // the newest
+	for _, other := range f.data.Artifacts {
+		if other.Run == run.ID && other.Name == req.Name && other.Job == req.Job && other.ID != 0 && other.Deleted.IsZero() {
+			a = other
+		}
+	}
+	if a == nil {
 		refuseTwirp(w, http.StatusNotFound, "not_found", "artifact not found")
 		return
 	}

@@ -1,6 +1,8 @@
 package githubfake
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -127,6 +130,24 @@ func (f *Fake) Corrupt(id int64) {
 	}
 }
 
+// AddArtifact makes content, which may be anything, an artifact of a job of a
+// run, whether its name is taken or not. Its size and digest are right.
+func (f *Fake) AddArtifact(run int64, job, name string, content []byte) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, known := f.data.Runs[run]; !known {
+		f.addRun(Run{ID: run})
+	}
+	now, sum := f.options.Now().UTC(), sha256.Sum256(content)
+	a := &Artifact{
+		ID: f.newID(), Name: name, Run: run, Job: job, Digest: "sha256:" + hex.EncodeToString(sum[:]), Size: int64(len(content)),
+		Created: now, Expires: now.Add(90 * 24 * time.Hour), Blob: strconv.FormatInt(f.newID(), 10),
+	}
+	f.data.Artifacts = append(f.data.Artifacts, a)
+	f.data.Blobs[a.Blob] = &blob{Content: slices.Clone(content), Committed: true}
+	return a.ID
+}
+
 // Expire makes an artifact as good as gone: it is listed, but has no content.
 func (f *Fake) Expire(id int64) {
 	f.mu.Lock()
@@ -134,6 +155,17 @@ func (f *Fake) Expire(id int64) {
 	for _, a := range f.data.Artifacts {
 		if a.ID == id {
 			a.Expires = f.options.Now().Add(-time.Minute)
+		}
+	}
+}
+
+// Delete deletes an artifact, as a person can on the page of its run.
+func (f *Fake) Delete(id int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.data.Artifacts {
+		if a.ID == id {
+			a.Deleted = f.options.Now().UTC()
 		}
 	}
 }
