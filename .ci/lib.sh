@@ -59,10 +59,10 @@ run_tests() {
 	return "$status"
 }
 
-# build_server NAME MODULE FLAGS... builds a program from testdata/servers/NAME
-# into the user's cache folder, once for each version of its module and of Go:
-# testkit/servers looks for it there. The finished program gets its name last,
-# so a build that was cut never counts.
+# build_server NAME MODULE FLAGS... builds the tools of testdata/servers/NAME/go.mod
+# into the user's cache folder, once for each version of their module and of Go:
+# testkit/servers looks for them there. The folder gets its name last, so a
+# build that was cut never counts.
 build_server() {
 	local name=$1 module=$2 here=testdata/servers/$1 version cache folder unfinished
 	shift 2
@@ -73,9 +73,10 @@ build_server() {
 	mkdir -p "$cache"
 	exec 9>"$cache/$name.lock"
 	if have flock; then flock 9; fi
-	if [[ ! -x $folder/$name ]]; then
+	if [[ ! -d $folder ]]; then
 		rm -rf "$unfinished"
-		CGO_ENABLED=0 GOFLAGS=-buildvcs=false go -C "$here" build -trimpath -ldflags '-s -w' "$@" -o "$unfinished/$name" "$module"
+		mkdir "$unfinished"
+		CGO_ENABLED=0 GOFLAGS=-buildvcs=false go -C "$here" build -trimpath -ldflags '-s -w' "$@" -o "$unfinished/" tool
 		mv "$unfinished" "$folder"
 	fi
 	exec 9>&-

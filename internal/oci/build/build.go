@@ -52,6 +52,8 @@ type Request struct {
 	Work   string // folder for unpacked files, which are gone after the build; it may be missing
 	Own    string // see [sandbox.Options]
 
+	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
+
 	// Progress shows fn as a step, with what fn writes as its output; nil shows
 	// nothing. Note is told what the user may want to know; nil tells nobody.
 	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
@@ -153,7 +155,7 @@ func carryOut(ctx context.Context, req Request, name string, converted frontend.
 		Context: view,
 		Times:   files.Times{Fixed: req.Time, Keep: req.KeepTimes},
 		Work:    work, Caches: req.Caches, Secrets: req.Secrets,
-		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own},
+		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own, Only: req.Rung},
 		Progress: req.Progress, Note: req.Note,
 	})
 }

@@ -13,12 +13,12 @@ import (
 // runner would, or ends the test.
 func Act(t *testing.T) string {
 	t.Helper()
-	return built(t, "act", "github.com/nektos/act")
+	return built(t, "act", "github.com/nektos/act", "act")
 }
 
-// built returns the path of a program that testdata/servers/NAME/install.sh
-// has compiled from the Go module of its go.mod, or ends the test.
-func built(t *testing.T, name, module string) string {
+// built returns the path of a tool that testdata/servers/NAME/install.sh has
+// compiled from the Go module of its go.mod, or ends the test.
+func built(t *testing.T, name, module, tool string) string {
 	t.Helper()
 	folder := filepath.Join(repository(t), "testdata", "servers", name)
 	version, err := exec.Command("go", "-C", folder, "list", "-m", "-f", "{{.Version}}", module).Output()
@@ -30,7 +30,7 @@ func built(t *testing.T, name, module string) string {
 		unavailable(t, name, err.Error())
 	}
 	place := strings.Join([]string{name, strings.TrimSpace(string(version)), runtime.Version()}, "-")
-	return program(t, name, filepath.Join(cache, "deploy-action", "servers", place, name))
+	return program(t, name, filepath.Join(cache, "deploy-action", "servers", place, tool))
 }
 
 // repository returns the folder of this repository.

@@ -25,7 +25,7 @@ func (e *DockerEngine) ImportBusybox(t *testing.T) {
 	if _, err := e.Client.ImageInspect(t.Context(), Busybox); err == nil {
 		return
 	}
-	result, err := e.Client.ImageImport(t.Context(), client.ImageImportSource{Source: busyboxRoot(t), SourceName: "-"}, Busybox,
+	result, err := e.Client.ImageImport(t.Context(), client.ImageImportSource{Source: BusyboxRoot(t), SourceName: "-"}, Busybox,
 		client.ImageImportOptions{Changes: []string{`CMD ["/bin/sh"]`, "ENV PATH=/bin"}})
 	if err != nil {
 		t.Fatalf("importing %s: %v", Busybox, err)
@@ -36,8 +36,9 @@ func (e *DockerEngine) ImportBusybox(t *testing.T) {
 	}
 }
 
-// busyboxRoot packs the root folder of the image.
-func busyboxRoot(t *testing.T) io.Reader {
+// BusyboxRoot packs the root folder of the image [Busybox] as an archive, for
+// other kinds of images.
+func BusyboxRoot(t *testing.T) io.Reader {
 	t.Helper()
 	const busybox = "/bin/busybox"
 	binary, err := os.ReadFile(busybox)
@@ -59,7 +60,7 @@ func busyboxRoot(t *testing.T) io.Reader {
 			t.Fatal(err)
 		}
 	}
-	for _, folder := range []string{"bin", "etc", "tmp", "www"} {
+	for _, folder := range []string{"bin", "dev", "etc", "proc", "sys", "tmp", "www"} {
 		add(tar.Header{Name: folder, Typeflag: tar.TypeDir, Mode: 0o777}, "")
 	}
 	add(tar.Header{Name: "bin/busybox", Mode: 0o755}, string(binary))

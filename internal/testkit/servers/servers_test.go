@@ -5,6 +5,9 @@ package servers_test
 import (
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
@@ -54,6 +57,29 @@ func TestDocker(t *testing.T) {
 	image, err := engine.Client.ImageInspect(t.Context(), servers.Busybox)
 	if err != nil || image.Os != "linux" {
 		t.Errorf("the engine has %s as %q (%v), want an image for linux", servers.Busybox, image.Os, err)
+	}
+}
+
+func TestBuildKit(t *testing.T) {
+	t.Parallel()
+	registry := servers.Registry(t, servers.RegistryConfig{})
+	buildkit := servers.BuildKit(t, registry.Host)
+	dir := t.TempDir()
+	build := func(name, dockerfile string) error {
+		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return buildkit.Run(t.Context(), "build", "--frontend", "dockerfile.v0", "--local", "context="+dir, "--local", "dockerfile="+dir,
+			"--output", "type=image,push=true,name="+registry.Host+"/library/"+name)
+	}
+	if err := build("one:1", "FROM scratch\nCOPY Dockerfile /\n"); err != nil {
+		t.Error(err)
+	}
+	if err := build("two:1", "FROM one:1\nCOPY Dockerfile /again\n"); err != nil {
+		t.Errorf("building on what the mirror has: %v", err)
+	}
+	if err := build("three:1", "FROM none:1\n"); err == nil || !strings.Contains(err.Error(), "none:1: not found") {
+		t.Errorf("building on an image that is not there: %v", err)
 	}
 }
 

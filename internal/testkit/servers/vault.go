@@ -20,7 +20,7 @@ type VaultServer struct {
 // methods "jwt", "approle" and "userpass" to enable, and none of the clouds'.
 func Vault(t *testing.T) *VaultServer {
 	t.Helper()
-	binary := built(t, "vault", "github.com/hashicorp/vault")
+	binary := built(t, "vault", "github.com/hashicorp/vault", "vault")
 	const token = "root"
 	host := freeAddress(t)
 	cmd := exec.Command(binary, "server", "-dev", "-dev-no-store-token", "-log-level=warn", "-dev-root-token-id="+token, "-dev-listen-address="+host)

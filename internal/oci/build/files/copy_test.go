@@ -143,6 +143,7 @@ func TestCopyProblems(t *testing.T) {
 		"below a file":        {"apple", "/file/x", nil, `"/file" is not a folder, so nothing can be in it.`},
 		"loop of links":       {"apple", "/loop/x", nil, `"/loop" leads through more than 40 symbolic links`},
 		"unknown user":        {"apple", "/", func(a *pb.FileActionCopy) { a.Owner = byName("nobody", "") }, `the image has no user "nobody" in /etc/passwd`},
+		"large number":        {"apple", "/", func(a *pb.FileActionCopy) { a.Owner = byName("4000000000", "") }, "the user 4000000000 is too large: numbers go up to 2147483647"},
 		"unknown group":       {"apple", "/", func(a *pb.FileActionCopy) { a.Owner = byName("app", "wheel") }, `the image has no group "wheel" in /etc/group`},
 		"name of a whiteout":  {".wh.apple", "/", nil, `the name "/.wh.apple" cannot be in an image`},
 		"required path":       {"/", "/d", func(a *pb.FileActionCopy) { a.IncludePatterns, a.RequiredPaths = []string{"aple"}, []string{"/aple"} }, `COPY "aple": the build context has no such file; the nearest name is "apple".`},

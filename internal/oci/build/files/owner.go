@@ -101,5 +101,8 @@ func readAccounts(ctx context.Context, view View, file string) (io.ReadCloser, e
 }
 
 func unknown(kind, name, file string) error {
+	if strings.Trim(name, "0123456789") == "" {
+		return invalid("the %s %s is too large: numbers go up to 2147483647", kind, name)
+	}
 	return invalid("the image has no %s %q in /%s: make it in an instruction before, or write its number", kind, name, file)
 }

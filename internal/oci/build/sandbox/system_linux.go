@@ -124,5 +124,16 @@ func (m *mounter) devices() error {
 	if err := unix.Mount("tmpfs", shm, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=1777,size=64m"); err != nil {
 		return fmt.Errorf("mounting %s: %w", shm, err)
 	}
+	return messageQueues(filepath.Join(target, "mqueue"))
+}
+
+// messageQueues mounts those of POSIX, where the kernel has them.
+func messageQueues(target string) error {
+	if err := os.Mkdir(target, 0o755); err != nil {
+		return err
+	}
+	if unix.Mount("mqueue", target, "mqueue", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "") != nil {
+		return os.Remove(target)
+	}
 	return nil
 }
