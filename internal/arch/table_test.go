@@ -21,7 +21,9 @@ var table = []row{
 	{"workflow", []string{"secret"}, "it is a protocol, not a feature"},
 	{"component", []string{"artifact", "diag", "secret"}, "what plugins see must stay small"},
 	{"oci/untar", []string{"diag"}, "it writes the files of a layer and knows no image"},
-	{"oci", []string{"oci/untar", "artifact", "secret", "retry", "diag"}, "it stores images and knows no component"},
+	{"oci/compress", nil, "it compresses and knows no layer"},
+	{"oci/transfer", []string{"retry"}, "it sends blobs and knows neither images nor logins"},
+	{"oci", []string{"oci/untar", "oci/compress", "oci/transfer", "artifact", "secret", "retry", "diag"}, "it stores images and knows no component"},
 	{"oci/build/graph", nil, "it is the form of a build, known to those that make it and those that run it"},
 	{"oci/build/frontend", []string{"oci/build/graph", "diag"}, "it turns a Dockerfile into a graph and executes nothing"},
 	{"oci/build/files", []string{"diag"}, "it arranges files in layers and knows neither graphs nor registries"},
@@ -140,7 +142,7 @@ var confined = []confinement{
 	{
 		modules: []string{"github.com/google/go-containerregistry"},
 		only: []string{
-			"oci", "oci/build", "oci/build/**", "testkit/**",
+			"oci", "oci/transfer", "oci/build", "oci/build/**", "testkit/**",
 			"plugin/aws*", "plugin/docker*", "plugin/golang", "plugin/local", "plugin/pack",
 		},
 		why: "images are handled by oci and the plugins that build, push or unpack them",

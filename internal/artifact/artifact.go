@@ -137,6 +137,7 @@ func (Opaque) sealed()       {}
 type Repository struct {
 	Name     string // host/path
 	Insecure bool   // plain HTTP
+	Tag      string // which an image gets there next; "" where that is not known
 
 	// Login is asked when needed, and renews. It is nil where nobody signs in.
 	Login func(context.Context) (user string, password secret.Text, err error)

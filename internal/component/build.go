@@ -20,7 +20,7 @@ type BuildRequest struct {
 
 	// Repository is where the image will be pushed. A builder may read from
 	// it and store blobs in it ahead of Push, through package oci; only Push
-	// writes the tag. It is nil in a plan, and without a registry.
+	// writes the tag. It is nil in a plan, and where nothing will be pushed.
 	Repository *artifact.Repository
 }
 

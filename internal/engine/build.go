@@ -78,10 +78,10 @@ func (r *run) absolute(recorded artifact.Artifact) artifact.Artifact {
 	return recorded
 }
 
-// repository returns where push will store; nil without a registry, or when
+// repository returns where push will store; nil where nothing is pushed, or when
 // the registry's configuration needs the artifact that is not there yet.
 func (r *run) repository(ctx context.Context) (*artifact.Repository, error) {
-	if r.registry == nil {
+	if r.registry == nil || r.options.NoPush {
 		return nil, nil
 	}
 	op := &operation{run: r, stage: r.app.Push, plugin: r.plugins[stagePush]}

@@ -28,6 +28,21 @@ func (l Login) empty() bool {
 	return l.Username == "" && l.Password == "" && l.IdentityToken == "" && l.RegistryToken == ""
 }
 
+// Header returns the login as a Docker engine takes it in the header
+// X-Registry-Auth. It is as secret as the login.
+func (l Login) Header() (string, error) {
+	data, err := json.Marshal(struct {
+		Username      string `json:"username,omitempty"`
+		Password      string `json:"password,omitempty"`
+		IdentityToken string `json:"identitytoken,omitempty"`
+		RegistryToken string `json:"registrytoken,omitempty"`
+	}{l.Username, l.Password.Reveal(), l.IdentityToken.Reveal(), l.RegistryToken.Reveal()})
+	if err != nil {
+		return "", fmt.Errorf("encoding the login: %w", err)
+	}
+	return base64.URLEncoding.EncodeToString(data), nil
+}
+
 // Credentials finds the login for a registry. The first of these that knows
 // the host wins: Logins; the variable REGISTRY_AUTH, one host=user:password a
 // line; the Docker configuration file with its credential helpers; for ghcr.io

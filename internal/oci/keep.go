@@ -49,6 +49,11 @@ func (l *Layout) keep(layer v1.Layer, desc v1.Descriptor) error {
 		return err
 	}
 	defer content.Close()
+	return l.copyBlob(content, desc.Digest)
+}
+
+// copyBlob stores what content has, if it has that digest.
+func (l *Layout) copyBlob(content io.Reader, digest v1.Hash) error {
 	file, err := os.CreateTemp(l.blobDir(), ".layer-*")
 	if err != nil {
 		return err
@@ -59,11 +64,11 @@ func (l *Layout) keep(layer v1.Layer, desc v1.Descriptor) error {
 		file.Close()
 		return err
 	}
-	if sum(got) != desc.Digest {
+	if sum(got) != digest {
 		file.Close()
 		return fmt.Errorf("its digest is %s", sum(got))
 	}
-	return publish(file, l.blobPath(desc.Digest))
+	return publish(file, l.blobPath(digest))
 }
 
 // Scan calls visit for every entry of an image's layers, lowest layer first,

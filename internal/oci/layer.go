@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -13,43 +14,73 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-	"github.com/klauspost/compress/gzip"
+
+	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/oci/compress"
 )
 
 // Layer is a layer of an image in a [Layout].
 type Layer struct {
 	DiffID     v1.Hash       // of the content before compression
 	Descriptor v1.Descriptor // of the compressed blob
+
+	// From is a repository that has the blob. Where it is set, the layout need
+	// not hold the blob: a push mounts it or forwards it from there, and whoever
+	// reads it needs [Layout.KeepLayer] before. It is nil for a layer that is
+	// only in the layout.
+	From *artifact.Repository
 }
 
-// compression is the fastest level: it costs a few percent of bytes and saves
-// most of the time of a cold build.
-const compression = gzip.BestSpeed
+// askFrom is the size from which on it is worth asking whether somebody has made
+// a layer already: compressing less takes as long as the question.
+const askFrom = 32 << 20
+
+// errKnown ends the compression of a layer that may be known.
+var errKnown = errors.New("the layer may be known")
 
 // AddLayer makes a layer of what write puts into a tar archive. The archive is
 // hashed, compressed, hashed again and stored in one pass, without being held
 // in memory.
 //
-// Where the layout has earlier layers, write is first called to hash its
-// content alone; if a layer has that content already, that one is returned and
-// nothing is compressed. So write may be called twice and must write the same
-// both times. AddLayer may run concurrently.
+// Where layers are known, from earlier images of the layout or by [Layout.Ask],
+// the content is hashed alone before; if a layer has that content already, that
+// one is returned and nothing is compressed. So write may be called more than
+// once and must write the same each time. AddLayer may run concurrently.
 func (l *Layout) AddLayer(ctx context.Context, write func(context.Context, *tar.Writer) error) (Layer, error) {
-	if len(l.made) > 0 {
-		content := sha256.New()
-		if err := writeTar(ctx, content, write); err != nil {
-			return Layer{}, err
+	for mayAsk := l.mayAsk(); ; mayAsk = false {
+		layer, known, err := l.find(ctx, write)
+		if known || err != nil {
+			return layer, err
 		}
-		if desc, ok := l.made[sum(content)]; ok && l.has(desc) {
-			return Layer{DiffID: sum(content), Descriptor: desc}, nil
+		layer, err = l.compressLayer(ctx, write, mayAsk)
+		if !errors.Is(err, errKnown) {
+			return layer, err
 		}
 	}
+}
+
+// find returns the known layer that has the content which write writes.
+func (l *Layout) find(ctx context.Context, write func(context.Context, *tar.Writer) error) (layer Layer, known bool, err error) {
+	if !l.knowsAny() {
+		return Layer{}, false, nil
+	}
+	content := sha256.New()
+	if err := writeTar(ctx, content, write); err != nil {
+		return Layer{}, false, err
+	}
+	layer, known = l.known(sum(content))
+	return layer, known, nil
+}
+
+// compressLayer stores a layer. It ends with errKnown where that might be in
+// vain.
+func (l *Layout) compressLayer(ctx context.Context, write func(context.Context, *tar.Writer) error, mayAsk bool) (Layer, error) {
 	file, err := os.CreateTemp(l.blobDir(), ".layer-*")
 	if err != nil {
 		return Layer{}, fmt.Errorf("writing image layer: %w", err)
 	}
 	defer os.Remove(file.Name()) // renamed if all went well
-	layer, err := compressTar(ctx, file, write)
+	layer, err := l.compressTar(ctx, file, write, mayAsk)
 	if err != nil {
 		file.Close()
 		return Layer{}, err
@@ -61,27 +92,53 @@ func (l *Layout) AddLayer(ctx context.Context, write func(context.Context, *tar.
 }
 
 // compressTar is the one pass: archive → hash and compressor → hash and file.
-func compressTar(ctx context.Context, file io.Writer, write func(context.Context, *tar.Writer) error) (Layer, error) {
+func (l *Layout) compressTar(ctx context.Context, file io.Writer, write func(context.Context, *tar.Writer) error, mayAsk bool) (Layer, error) {
 	content, compressed := sha256.New(), sha256.New()
 	counter := &countingWriter{to: io.MultiWriter(file, compressed)}
-	buffer := bufio.NewWriterSize(counter, 256<<10)
-	zip, err := gzip.NewWriterLevel(buffer, compression)
+	packer, err := l.pool.NewWriter(ctx, counter, l.compression)
 	if err != nil {
-		return Layer{}, fmt.Errorf("compressing image layer: %w", err)
-	}
-	if err := writeTar(ctx, io.MultiWriter(content, zip), write); err != nil {
 		return Layer{}, err
 	}
-	if err := zip.Close(); err != nil {
-		return Layer{}, fmt.Errorf("compressing image layer: %w", err)
+	defer packer.Release()
+	plain := io.MultiWriter(content, packer)
+	if mayAsk {
+		plain = io.MultiWriter(&askingWriter{ctx: ctx, layout: l}, plain)
 	}
-	if err := buffer.Flush(); err != nil {
-		return Layer{}, fmt.Errorf("writing image layer: %w", err)
+	if err := writeTar(ctx, plain, write); err != nil {
+		return Layer{}, err
+	}
+	if err := packer.Close(); err != nil {
+		return Layer{}, fmt.Errorf("compressing image layer: %w", err)
 	}
 	return Layer{
 		DiffID:     sum(content),
-		Descriptor: v1.Descriptor{MediaType: types.OCILayer, Digest: sum(compressed), Size: counter.written},
+		Descriptor: v1.Descriptor{MediaType: l.mediaType(), Digest: sum(compressed), Size: counter.written},
 	}, nil
+}
+
+// mediaType is that of new layers.
+func (l *Layout) mediaType() types.MediaType {
+	if l.compression.Format == compress.Zstd {
+		return types.OCILayerZStd
+	}
+	return types.OCILayer
+}
+
+// askingWriter asks for known layers when a layer turns out to be large.
+type askingWriter struct {
+	ctx     context.Context
+	layout  *Layout
+	written int64
+}
+
+// Write implements [io.Writer].
+func (w *askingWriter) Write(p []byte) (int, error) {
+	before := w.written
+	w.written += int64(len(p))
+	if before < askFrom && w.written >= askFrom && w.layout.askOnce(w.ctx) {
+		return 0, errKnown
+	}
+	return len(p), nil
 }
 
 func writeTar(ctx context.Context, to io.Writer, write func(context.Context, *tar.Writer) error) error {

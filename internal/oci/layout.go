@@ -1,6 +1,7 @@
 package oci
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,11 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
+
+	"github.com/deploy-action/deploy-action/internal/oci/compress"
 )
 
 // Layout is a folder in the OCI image layout that keeps the last few images of
@@ -22,22 +26,20 @@ import (
 // changes under a lock, and what another process might still need is not
 // cleaned away.
 //
-// The layers of a base image are often left in their registry. Then the image's
-// entry in the index names the repository they are in.
+// Layers of a base image, and of a cache, are often left in their registry. Then
+// the image's entry in the index names the repository they are in.
 type Layout struct {
-	dir string
+	dir         string
+	pool        *compress.Pool
+	compression compress.Settings
 
-	// made finds layers by the digest of their content before compression. It
-	// is filled when the layout is opened and not changed afterwards.
-	made map[v1.Hash]v1.Descriptor
+	mu   sync.Mutex
+	made map[v1.Hash]Layer // by the digest of their content before compression
+
+	asking sync.Mutex
+	ask    func(context.Context) []Layer // nil once it was called
+	news   bool                          // whether it named any
 }
-
-// The annotations of an image in the index. They do not touch its digest.
-const (
-	baseAnnotation       = "dev.deploy-action.base"          // the base's repository
-	baseLayersAnnotation = "dev.deploy-action.base-layers"   // how many of the layers are the base's
-	insecureAnnotation   = "dev.deploy-action.base-insecure" // set when the repository speaks plain HTTP
-)
 
 const (
 	keptImages = 5         // in the index, newest last
@@ -46,7 +48,7 @@ const (
 
 // OpenLayout opens the layout in dir, which it makes if there is none.
 func OpenLayout(dir string) (*Layout, error) {
-	l := &Layout{dir: dir, made: map[v1.Hash]v1.Descriptor{}}
+	l := &Layout{dir: dir, pool: compress.NewPool(), made: map[v1.Hash]Layer{}}
 	if err := os.MkdirAll(l.blobDir(), 0o755); err != nil {
 		return nil, fmt.Errorf("opening image layout: %w", err)
 	}
@@ -58,10 +60,23 @@ func OpenLayout(dir string) (*Layout, error) {
 		return nil, err
 	}
 	for _, desc := range index.Manifests {
-		l.remember(desc)
+		l.rememberImage(desc)
 	}
 	return l, nil
 }
+
+// Compress says how new layers are compressed: in which of [Compressions], at
+// which level. Their zero values are gzip at its fastest. It is called before the
+// first layer is added.
+func (l *Layout) Compress(format string, level int) {
+	l.compression = compress.Settings{Format: compress.Format(format), Level: level}
+}
+
+// Compressions lists the formats that layers can be compressed in.
+func Compressions() []string { return []string{string(compress.Gzip), string(compress.Zstd)} }
+
+// HighestLevel returns the highest level of a format; the lowest is 1.
+func HighestLevel(format string) int { return compress.Format(format).Highest() }
 
 // Dir returns the layout's folder.
 func (l *Layout) Dir() string { return l.dir }
@@ -82,9 +97,9 @@ func (l *Layout) has(desc v1.Descriptor) bool {
 	return true
 }
 
-// remember notes the layers of an image that are here. An image that cannot be
+// rememberImage notes the layers of an image that are here. An image that cannot be
 // read is no loss: its layers are made again.
-func (l *Layout) remember(desc v1.Descriptor) {
+func (l *Layout) rememberImage(desc v1.Descriptor) {
 	var (
 		manifest v1.Manifest
 		config   v1.ConfigFile
@@ -95,7 +110,7 @@ func (l *Layout) remember(desc v1.Descriptor) {
 	}
 	for i, layer := range manifest.Layers {
 		if l.has(layer) {
-			l.made[config.RootFS.DiffIDs[i]] = layer
+			l.remember(Layer{DiffID: config.RootFS.DiffIDs[i], Descriptor: layer})
 		}
 	}
 }

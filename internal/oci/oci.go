@@ -11,7 +11,6 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/oci/transfer"
 )
 
 // Client talks to registries. It holds no connection and no state of its own;
@@ -34,26 +34,31 @@ const DefaultPlatform = "linux/" + runtime.GOARCH
 // uploads is how many blobs of one image travel at the same time.
 const uploads = 4
 
-// backoff spreads the tries of one request over about two seconds. The library
-// does not end its pauses with the context, so they have to be short.
-var backoff = remote.Backoff{Duration: 250 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 4}
+const userAgent = "deploy-action"
 
 // options returns what every operation on repo needs. A login that comes with
 // the repository wins over all others.
 func (c Client) options(ctx context.Context, repo artifact.Repository, platform v1.Platform) []remote.Option {
-	transport := c.HTTP.Transport
-	if transport == nil {
-		transport = remote.DefaultTransport
-	}
 	return []remote.Option{
 		remote.WithContext(ctx),
-		remote.WithTransport(guard{transport}),
+		remote.WithTransport(c.transport()),
 		remote.WithAuthFromKeychain(keychain{c.Credentials, repo}),
 		remote.WithPlatform(platform),
 		remote.WithJobs(uploads),
-		remote.WithRetryBackoff(backoff),
-		remote.WithUserAgent("deploy-action"),
+		remote.WithUserAgent(userAgent),
+		// The transport tries again by itself.
+		remote.WithRetryPredicate(func(error) bool { return false }),
+		remote.WithRetryStatusCodes(),
 	}
+}
+
+// transport returns how requests travel before they are signed.
+func (c Client) transport() http.RoundTripper {
+	base := c.HTTP.Transport
+	if base == nil {
+		base = remote.DefaultTransport
+	}
+	return transfer.Transport{Base: guard{base}}
 }
 
 // keychain answers the library's question for credentials.

@@ -70,6 +70,7 @@ type fakeRegistry struct {
 	host      string
 	client    oci.Client
 	intercept func(http.ResponseWriter, *http.Request) (done bool) // nil: none
+	handler   http.Handler                                         // the registry itself
 
 	mu       sync.Mutex
 	requests []string // METHOD PATH
@@ -83,14 +84,32 @@ func newRegistry(t *testing.T, intercept func(http.ResponseWriter, *http.Request
 		f.mu.Lock()
 		f.requests = append(f.requests, r.Method+" "+r.URL.Path)
 		f.mu.Unlock()
-		if f.intercept == nil || !f.intercept(w, r) {
-			handler.ServeHTTP(w, r)
+		if f.intercept != nil && f.intercept(w, r) || mount(handler, w, r) {
+			return
 		}
+		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
+	f.handler = handler
 	f.host = strings.TrimPrefix(server.URL, "http://")
 	f.client = oci.Client{HTTP: server.Client()}
 	return f
+}
+
+// mount answers the request to mount a blob, which the registry in memory does
+// not know, if there is that blob.
+func mount(handler http.Handler, w http.ResponseWriter, r *http.Request) (done bool) {
+	query := r.URL.Query()
+	if r.Method != http.MethodPost || query.Get("mount") == "" {
+		return false
+	}
+	asked := httptest.NewRecorder()
+	handler.ServeHTTP(asked, httptest.NewRequestWithContext(r.Context(), http.MethodHead, "/v2/"+query.Get("from")+"/blobs/"+query.Get("mount"), nil))
+	if asked.Code != http.StatusOK {
+		return false
+	}
+	w.WriteHeader(http.StatusCreated)
+	return true
 }
 
 // writes returns how many requests since the last call could have changed

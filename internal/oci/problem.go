@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci/transfer"
 )
 
 // notRegistryError says that a host answers as web sites do.
@@ -62,9 +63,7 @@ func explain(err error, host string) error {
 
 // explainAnswer is about a registry that answered with a refusal.
 func explainAnswer(answer *transport.Error, host string) (summary, detail string) {
-	has := func(code transport.ErrorCode) bool {
-		return slices.ContainsFunc(answer.Errors, func(d transport.Diagnostic) bool { return d.Code == code })
-	}
+	has := func(code transport.ErrorCode) bool { return hasCode(answer, code) }
 	switch {
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden,
 		has(transport.UnauthorizedErrorCode), has(transport.DeniedErrorCode):
@@ -73,7 +72,13 @@ func explainAnswer(answer *transport.Error, host string) (summary, detail string
 				"configuration, the input registry-auth, and the Docker configuration file. " + accessHint(host)
 	case answer.StatusCode == http.StatusTooManyRequests, has(transport.TooManyRequestsErrorCode):
 		return fmt.Sprintf("Registry %s limits the rate of requests", host),
-			"It kept refusing after several tries. Signing in raises the limit of most registries; otherwise wait and run again."
+			"It kept refusing after several tries, or asked to wait for longer than two minutes. Signing in raises the limit of most registries; otherwise wait and run again."
+	case answer.StatusCode == http.StatusRequestEntityTooLarge:
+		return fmt.Sprintf("Registry %s refuses a blob of this size", host),
+			"The registry, or a proxy before it, limits how much one request may carry. Raise that limit, or make the image's layers smaller."
+	case has(transport.DigestInvalidErrorCode):
+		return fmt.Sprintf("Registry %s says that other bytes arrived", host),
+			"It did so twice for one blob. A proxy between here and the registry may change or cut off what is uploaded; otherwise the registry is broken."
 	case has(transport.NameInvalidErrorCode):
 		return "Invalid repository name", fmt.Sprintf("Registry %s does not accept this name for a repository.", host)
 	case has(transport.ManifestUnknownErrorCode):
@@ -86,6 +91,11 @@ func explainAnswer(answer *transport.Error, host string) (summary, detail string
 			fmt.Sprintf("It answered with status %d several times. Nothing in the configuration can mend that: run again once the registry is well.", answer.StatusCode)
 	}
 	return "", ""
+}
+
+// hasCode reports whether an answer has one of the protocol's codes.
+func hasCode(answer *transport.Error, code transport.ErrorCode) bool {
+	return slices.ContainsFunc(answer.Errors, func(d transport.Diagnostic) bool { return d.Code == code })
 }
 
 // accessHint names the line that most often is missing.
@@ -104,6 +114,10 @@ func explainSilence(err error, host string) (summary, detail string) {
 	if _, ok := errors.AsType[*notRegistryError](err); ok {
 		return fmt.Sprintf("%s is not a registry", host),
 			"It answers with web pages where a registry would answer with JSON. Check the host in the image's name; a registry's host is often not that of its web site."
+	}
+	if lie, ok := errors.AsType[*transfer.LieError](err); ok {
+		return fmt.Sprintf("Registry %s stored other content than it was sent", host),
+			fmt.Sprintf("It answers with digest %s to a manifest with digest %s. Nothing was deployed from it; the registry, or a proxy before it, is broken.", lie.Got, lie.Want)
 	}
 	if missing, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Sprintf("Registry %s cannot be found", host),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -35,12 +36,16 @@ func (c Client) Push(ctx context.Context, req PushRequest) (artifact.Image, erro
 	if err != nil {
 		return artifact.Image{}, err
 	}
-	pusher, err := remote.NewPusher(c.options(ctx, req.To, v1.Platform{})...)
+	sources, err := req.sources(content)
 	if err != nil {
-		return artifact.Image{}, fmt.Errorf("pushing %s: %w", tag, err)
+		return artifact.Image{}, err
 	}
-	// The library compares digests before it sends anything.
-	if err := pusher.Push(ctx, tag, content); err != nil {
+	target, err := c.target(req.To, sources)
+	if err == nil {
+		target.copies = req.Image.Layout == ""
+		err = target.push(ctx, tag, content, pushed.Digest)
+	}
+	if err != nil {
 		return artifact.Image{}, fmt.Errorf("pushing %s: %w", tag, explain(err, tag.RegistryStr()))
 	}
 	return pushed, nil
@@ -116,12 +121,20 @@ func (c Client) content(ctx context.Context, req PushRequest) (remote.Taggable, 
 		var img v1.Image
 		if img, err = c.image(ctx, req.Image.Layout, req.Image.Digest); err == nil {
 			content = img
+			if placed, ok := img.(*placedImage); ok {
+				placed.places.signIn(req.To)
+			}
 			digest, err = img.Digest()
 		}
 	} else {
 		var desc *remote.Descriptor
 		if desc, err = c.describe(ctx, req.Image, c.source(req), v1.Platform{}); err == nil {
 			content, digest = desc, desc.Digest
+		}
+		if err == nil && desc.MediaType.IsIndex() {
+			content, err = desc.ImageIndex()
+		} else if err == nil {
+			content, err = desc.Image()
 		}
 	}
 	if err != nil {
@@ -139,6 +152,30 @@ func (c Client) source(req PushRequest) *artifact.Repository {
 		from.Insecure, from.Login = req.To.Insecure, req.To.Login
 	}
 	return &from
+}
+
+// sources lists the repositories that have layers of what is pushed. The first
+// one has all of an image that is copied.
+func (r PushRequest) sources(content remote.Taggable) ([]name.Repository, error) {
+	if r.Image.Layout == "" {
+		from, err := parseRepository(artifact.Repository{Name: r.Image.Repository})
+		return []name.Repository{from}, err
+	}
+	img, ok := content.(v1.Image)
+	if !ok {
+		return nil, nil
+	}
+	layers, err := img.Layers()
+	if err != nil {
+		return nil, err
+	}
+	var found []name.Repository
+	for _, layer := range layers {
+		if elsewhere, ok := layer.(*remote.MountableLayer); ok && !slices.Contains(found, elsewhere.Reference.Context()) {
+			found = append(found, elsewhere.Reference.Context())
+		}
+	}
+	return found, nil
 }
 
 // missing lists the blobs of img that the repository lacks.

@@ -9,6 +9,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/diag"
@@ -60,7 +65,7 @@ func TestPushSendsOnlyWhatIsMissing(t *testing.T) {
 		t.Errorf("pushing the same image again wrote %d times, want 0", n)
 	}
 	push(makeImage(t, layout, nil, map[string]string{"a": "1"}, map[string]string{"b": "3"}), "v1")
-	if n := registry.count("PATCH", "/blobs/"); n != 2 { // one layer and the configuration
+	if n := registry.count("PUT", "/blobs/"); n != 2 { // one layer and the configuration
 		t.Errorf("pushing an image with one new layer sent %d blobs, want 2", n)
 	}
 }
@@ -79,6 +84,51 @@ func TestPushCopiesBetweenRegistries(t *testing.T) {
 	}
 	if promoted.Digest != image.Digest || promoted.Repository != to.host+"/acme/web" || promoted.Tag != "stable" {
 		t.Errorf("Push = %+v, want the same digest under the new name", promoted)
+	}
+}
+
+// TestPushCopiesIndex copies an image for two platforms within a registry.
+func TestPushCopiesIndex(t *testing.T) {
+	t.Parallel()
+	registry := newRegistry(t, nil)
+	index, err := random.Index(1024, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.NewTag(registry.host + "/acme/web:v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.WriteIndex(ref, index, remote.WithContext(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	req := registry.request(artifact.Image{Repository: registry.host + "/acme/web", Tag: "v1"}, "v2")
+	req.To.Name = registry.host + "/acme/other"
+	registry.writes()
+	copied, err := registry.client.Push(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied.Digest != digest.String() {
+		t.Errorf("Push = %+v, want digest %s", copied, digest)
+	}
+	if n := registry.count("PUT", "/blobs/"); n > 2 {
+		t.Errorf("%d blobs were sent, want the two configurations", n)
+	}
+	to, err := name.NewTag(req.To.Name + ":v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := remote.Index(to, remote.WithContext(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(got); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -146,7 +196,7 @@ func TestBaseIsMounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := registry.count("PATCH", "/blobs/"); n > 2 {
+	if n := registry.count("PUT", "/blobs/"); n > 2 {
 		t.Errorf("the push sent %d blobs, want only the new layer and the configuration", n)
 	}
 	fetched, err := registry.client.Fetch(t.Context(), top, nil, "")
@@ -164,19 +214,21 @@ func TestBaseIsMounted(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"base": "1", "top": "2"}, contentOf(t, local)); diff != "" {
 		t.Errorf("content of the layout (-want +got):\n%s", diff)
 	}
+	_ = map[v1.Image]bool{local: true} // as the library keeps images when it writes an archive
 }
 
 func TestPushSurvivesOneFault(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusTooManyRequests} {
-		for _, method := range []string{http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut} {
-			t.Run(fmt.Sprint(method, status), func(t *testing.T) {
+		for _, asked := range []string{"GET /v2/", "GET /v2/acme/web/manifests/v1", "POST /v2/acme/web/blobs/", "PUT /v2/acme/web/blobs/", "PUT /v2/acme/web/manifests/v1"} {
+			t.Run(fmt.Sprint(asked, " ", status), func(t *testing.T) {
 				t.Parallel()
 				var failed atomic.Bool
 				registry := newRegistry(t, func(w http.ResponseWriter, r *http.Request) bool {
-					if r.Method != method || failed.Swap(true) {
+					if !strings.HasPrefix(r.Method+" "+r.URL.Path, asked) || failed.Swap(true) {
 						return false
 					}
+					w.Header().Set("Retry-After", "0")
 					w.WriteHeader(status)
 					return true
 				})
@@ -185,7 +237,7 @@ func TestPushSurvivesOneFault(t *testing.T) {
 					t.Errorf("Push = %v, want it to try again", err)
 				}
 				if !failed.Load() {
-					t.Errorf("no request with method %s was sent", method)
+					t.Errorf("no request %s was sent", asked)
 				}
 			})
 		}

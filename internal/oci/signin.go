@@ -26,12 +26,8 @@ func (c Client) SignIn(ctx context.Context, repo artifact.Repository) (known boo
 		return false, err
 	}
 	known = auth != authn.Anonymous
-	base := c.HTTP.Transport
-	if base == nil {
-		base = http.DefaultTransport
-	}
 	// Where logins are exchanged for tokens, this is where a wrong one fails.
-	signed, err := transport.NewWithContext(ctx, parsed.Registry, auth, guard{base}, []string{parsed.Scope(transport.PushScope)})
+	signed, err := transport.NewWithContext(ctx, parsed.Registry, auth, c.transport(), []string{parsed.Scope(transport.PushScope)})
 	if err != nil {
 		return known, explain(err, host)
 	}

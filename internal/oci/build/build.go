@@ -46,6 +46,7 @@ type Request struct {
 
 	Layout   *oci.Layout // where the image goes
 	Client   oci.Client  // reads base images
+	Ahead    *oci.Ahead  // sends layers of the image while others are made; nil for nobody
 	KeepBase bool        // copy the base's layers into Layout, because those who read it later cannot sign in to their registry
 
 	Caches string // folder of cache mounts, shared by builds; it may be missing
@@ -149,6 +150,10 @@ func carryOut(ctx context.Context, req Request, name string, converted frontend.
 			req.Note(fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name))
 		}
 	}()
+	var written func(oci.Layer)
+	if req.Ahead != nil {
+		written = func(layer oci.Layer) { req.Ahead.Send(ctx, layer) }
+	}
 	return solve.Solve(ctx, solve.Request{
 		Graph: converted.Graph, File: name,
 		Layout: req.Layout, Client: req.Client, Image: images.base,
@@ -156,6 +161,6 @@ func carryOut(ctx context.Context, req Request, name string, converted frontend.
 		Times:   files.Times{Fixed: req.Time, Keep: req.KeepTimes},
 		Work:    work, Caches: req.Caches, Secrets: req.Secrets,
 		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own, Only: req.Rung},
-		Progress: req.Progress, Note: req.Note,
+		Progress: req.Progress, Note: req.Note, Written: written,
 	})
 }

@@ -14,8 +14,6 @@ import (
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
-	"github.com/moby/moby/api/pkg/authconfig"
-	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
@@ -80,14 +78,9 @@ func (e *Engine) Pull(ctx context.Context, image string) error {
 	if err != nil {
 		return err
 	}
-	header, err := authconfig.Encode(registry.AuthConfig{
-		Username:      login.Username,
-		Password:      login.Password.Reveal(),
-		IdentityToken: login.IdentityToken.Reveal(),
-		RegistryToken: login.RegistryToken.Reveal(),
-	})
+	header, err := login.Header()
 	if err != nil {
-		return fmt.Errorf("encoding the login: %w", err)
+		return err
 	}
 	progress, err := e.docker.ImagePull(ctx, image, client.ImagePullOptions{RegistryAuth: header})
 	if err == nil {

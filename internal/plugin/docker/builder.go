@@ -84,7 +84,7 @@ func checkWords(c BuilderConfig) error {
 			Attr:    "timestamps",
 		}
 	}
-	return nil
+	return checkCompression(c)
 }
 
 // sourceTime reads SOURCE_DATE_EPOCH, the convention for the time of files in
@@ -109,7 +109,7 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 	var image artifact.Image
 	err := b.host.Progress.Step(ctx, "Building image", func(ctx context.Context, step component.Step) error {
 		var err error
-		if image, err = b.build(ctx, req.App, step.Output()); err == nil {
+		if image, err = b.build(ctx, req, step.Output()); err == nil {
 			step.Update("%s", image.Digest)
 		}
 		return err
@@ -120,7 +120,8 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 // build makes the image in a layout of the app's own, where the next build
 // finds the layers that did not change. What the user may want to know is
 // written to notes.
-func (b *builder) build(ctx context.Context, app component.App, notes io.Writer) (artifact.Image, error) {
+func (b *builder) build(ctx context.Context, req component.BuildRequest, notes io.Writer) (artifact.Image, error) {
+	app := req.App
 	cache := b.host.CacheDir
 	if b.cfg.CacheDir != "" {
 		cache = below(app.Path, b.cfg.CacheDir)
@@ -137,7 +138,13 @@ func (b *builder) build(ctx context.Context, app component.App, notes io.Writer)
 	if b.login != nil {
 		credentials.Logins = map[string]oci.Login{b.cfg.Auth.Hostname: *b.login}
 	}
-	result, err := build.Build(ctx, build.Request{
+	ahead, err := b.prepare(layout, req.Repository)
+	if err != nil {
+		return artifact.Image{}, err
+	}
+	building, stop := context.WithCancel(ctx)
+	defer stop()
+	result, err := build.Build(building, build.Request{
 		Root:       root,
 		Context:    below(app.Path, b.cfg.Context),
 		Dockerfile: below(app.Path, cmp.Or(b.cfg.Dockerfile, "Dockerfile")),
@@ -151,12 +158,19 @@ func (b *builder) build(ctx context.Context, app component.App, notes io.Writer)
 		KeepTimes:  b.cfg.Timestamps == "keep",
 		Layout:     layout,
 		Client:     oci.Client{HTTP: b.host.HTTP, Credentials: credentials},
+		Ahead:      ahead,
 		KeepBase:   b.login != nil, // push and deploy know nothing of this block
 		Caches:     filepath.Join(cache, "mounts"),
 		Work:       filepath.Join(b.host.CacheDir, "work"),
 		Progress:   b.progress,
 		Note:       func(text string) { fmt.Fprintln(notes, text) },
 	})
+	if err != nil {
+		stop() // nobody needs what is on its way
+	}
+	if ahead != nil {
+		ahead.Wait() // what did not arrive is the push's to send
+	}
 	if err != nil {
 		return artifact.Image{}, err
 	}

@@ -41,6 +41,15 @@ type BuilderConfig struct {
 	// equal image; "keep" leaves files the time that they have.
 	Timestamps string `hcl:"timestamps,optional"`
 
+	// How layers are compressed: "gzip", the default, which all can read, or
+	// "zstd", which is smaller and faster, but which Docker engine 20.10 and
+	// older cannot read. Layers that an earlier build left stay as they are.
+	Compression string `hcl:"compression,optional"`
+
+	// The level of the compression: 1, the fastest and the default, to 9 for
+	// gzip and 22 for zstd.
+	Level int `hcl:"level,optional"`
+
 	// What builds: "builtin", or "auto", the default, which today is the same.
 	Engine string `hcl:"engine,optional"`
 

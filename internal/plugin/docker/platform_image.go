@@ -11,9 +11,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/moby/moby/api/pkg/authconfig"
 	"github.com/moby/moby/api/types/jsonstream"
-	"github.com/moby/moby/api/types/registry"
 	"github.com/moby/moby/client"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -167,14 +165,9 @@ func (p *platform) pull(ctx context.Context, image artifact.Image, named string,
 	if err != nil {
 		return err
 	}
-	header, err := authconfig.Encode(registry.AuthConfig{
-		Username:      login.Username,
-		Password:      login.Password.Reveal(),
-		IdentityToken: login.IdentityToken.Reveal(),
-		RegistryToken: login.RegistryToken.Reveal(),
-	})
+	header, err := login.Header()
 	if err != nil {
-		return fmt.Errorf("encoding the login: %w", err)
+		return err
 	}
 	progress, err := p.engine.ImagePull(ctx, named, client.ImagePullOptions{RegistryAuth: header})
 	if err == nil {

@@ -146,7 +146,7 @@ func (g *imageRegistry) Repository(context.Context, component.App) (*artifact.Re
 }
 
 func (g *imageRegistry) repository() artifact.Repository {
-	repository := artifact.Repository{Name: g.cfg.Image, Insecure: g.cfg.Insecure}
+	repository := artifact.Repository{Name: g.cfg.Image, Insecure: g.cfg.Insecure, Tag: g.cfg.Tag}
 	if g.login != nil && g.login.Password != "" {
 		repository.Login = func(context.Context) (string, secret.Text, error) {
 			return g.login.Username, g.login.Password, nil

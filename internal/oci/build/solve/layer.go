@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 )
 
 // layer is a layer that may still be compressed while later steps go on.
@@ -20,6 +21,7 @@ type layer struct {
 // once; after is called when it will not be called for the layout again.
 func (s *solver) addLayer(ctx context.Context, write func(context.Context, *tar.Writer) error, after func()) *layer {
 	l := &layer{write: write, done: make(chan struct{})}
+	s.pending.Add(1)
 	s.group.Go(func() error {
 		defer after()
 		select {
@@ -32,10 +34,43 @@ func (s *solver) addLayer(ctx context.Context, write func(context.Context, *tar.
 		if l.written, err = s.Layout.AddLayer(ctx, write); err != nil {
 			return err
 		}
+		s.pending.Add(-1)
 		close(l.done)
 		return nil
 	})
 	return l
+}
+
+// want notes which steps make layers of the result: the step itself, and what
+// its result is on top of.
+func (s *solver) want(step *graph.Step) {
+	if step == nil || s.wanted[step] {
+		return
+	}
+	s.wanted[step] = true
+	for i, in := range step.Inputs {
+		if step.Op.GetMerge() != nil || baseOf(step.Op) == i {
+			s.want(in.Step)
+		}
+	}
+}
+
+// tell tells of layers of the result once they are written, but not of what is
+// done last: whoever waits for the result then sees it anyway.
+func (s *solver) tell(ctx context.Context, layers []*layer) {
+	for _, l := range layers {
+		s.group.Go(func() error {
+			select {
+			case <-l.done:
+			case <-ctx.Done():
+				return nil // why is told by whoever ended it
+			}
+			if s.pending.Load() > 0 {
+				s.Written(l.written)
+			}
+			return nil
+		})
+	}
 }
 
 // open returns the layer's archive from the layout, once it is there.
@@ -44,6 +79,10 @@ func (s *solver) open(ctx context.Context, l *layer) (io.ReadCloser, error) {
 	case <-l.done:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+	// It may be known from a registry only.
+	if err := s.Layout.KeepLayer(ctx, s.Client, l.written); err != nil {
+		return nil, err
 	}
 	return s.Layout.OpenLayer(l.written.Descriptor, l.written.DiffID)
 }

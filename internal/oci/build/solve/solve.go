@@ -11,6 +11,7 @@ import (
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -40,6 +41,10 @@ type Request struct {
 	// Progress shows fn as one step. What it writes is the step's output.
 	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
 	Note     func(text string) // told once what commands run in
+
+	// Written is called with each layer of the result as soon as it is there,
+	// if there is work left. It may be called concurrently. Nil is for nobody.
+	Written func(oci.Layer)
 }
 
 // Result is the file system that a graph describes.
@@ -55,6 +60,9 @@ type solver struct {
 	writers chan struct{}   // one entry for each layer being compressed
 	results map[*graph.Step]*result
 	sandbox func() (*sandbox.Sandbox, error)
+
+	wanted  map[*graph.Step]bool // steps whose layers are the result's
+	pending atomic.Int64         // steps and layers that are not done
 
 	mu sync.Mutex // guards the holds and roots of snapshots
 }
@@ -75,6 +83,11 @@ func Solve(ctx context.Context, req Request) (Result, error) {
 		Request: req, group: group,
 		writers: make(chan struct{}, runtime.GOMAXPROCS(0)),
 		results: map[*graph.Step]*result{},
+		wanted:  map[*graph.Step]bool{},
+	}
+	s.pending.Store(int64(len(req.Graph.Steps)))
+	if req.Written != nil {
+		s.want(req.Graph.Result.Step)
 	}
 	s.sandbox = sync.OnceValues(func() (*sandbox.Sandbox, error) { return s.openSandbox(inner) })
 	for _, step := range req.Graph.Steps {
@@ -146,6 +159,10 @@ func (s *solver) step(ctx context.Context, step *graph.Step) error {
 	made.snapshot.holds = made.holds + 1
 	s.release(made.snapshot) // removes it at once if nothing reads it
 	close(made.done)
+	s.pending.Add(-1)
+	if s.wanted[step] {
+		s.tell(ctx, made.snapshot.layers)
+	}
 	return nil
 }
 
