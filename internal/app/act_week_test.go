@@ -40,9 +40,9 @@ app "web" {
 `,
 }
 
-// week is what can happen to runs: one is cancelled, one is killed and run again.
-// Then the state is what the engine holds. Act cannot run one workflow twice at
-// once.
+// week is what can happen to runs: one is cancelled, one is killed and run again,
+// and the state of the last one is lost. Each time the state is what the engine
+// holds. Act cannot run one workflow twice at once.
 func week(t *testing.T, r *runner) {
 	p := newProject(t, r, weekly)
 	copyFile(t, "/bin/busybox", filepath.Join(p.folder, "busybox"))
@@ -61,6 +61,13 @@ func week(t *testing.T, r *runner) {
 		t.Errorf("the second attempt ended with %v", log.err)
 	}
 	p.checkEngine(t, "after a second attempt")
+
+	artifacts := p.github.Artifacts()
+	p.github.Expire(artifacts[len(artifacts)-1].ID)
+	if log := p.push(t, nil); log.err != nil {
+		t.Errorf("the run after a lost artifact ended with %v", log.err)
+	}
+	p.checkEngine(t, "after an artifact was lost")
 }
 
 // checkEngine checks that the newest state names the containers that the engine

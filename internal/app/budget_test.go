@@ -69,6 +69,22 @@ func TestBudgetOfOneUp(t *testing.T) {
 	}
 }
 
+// TestBudgetAfterIdleRuns counts what an up asks for after runs that had the lock
+// and left nothing: one list for each, for what no other list shows.
+func TestBudgetAfterIdleRuns(t *testing.T) {
+	t.Parallel()
+	f := newBudgetFleet(t, "contents: write")
+	f.deployed(t, 10)
+	f.succeeds(t, "up")
+	f.succeeds(t, "prune")
+	f.succeeds(t, "prune")
+	before := len(f.github.Calls())
+	f.succeeds(t, "up")
+	if got, _ := f.split(before); got != (tally{16, 6, 0}) {
+		t.Errorf("up took %+v, want 16 calls, 6 of them writes", got)
+	}
+}
+
 // newBudgetFleet is a fleet whose runs have a post step, and a token that may
 // write what a deploy needs.
 func newBudgetFleet(t *testing.T, contents string) *fleet {

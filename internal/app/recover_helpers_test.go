@@ -60,6 +60,18 @@ type harbor struct {
 	content  int
 	mute     bool // it cannot be asked what it holds
 	destroys []string
+	outages  []string // deployments that were destroyed while users were sent there
+
+	cutAt string                      // the call that is cut short: deploy or release
+	cut   func(context.Context) error // what happens there, once it has had its effect
+}
+
+// after is the end of a call.
+func (h *harbor) after(ctx context.Context, call string) error {
+	if h.cutAt != call {
+		return nil
+	}
+	return h.cut(ctx)
 }
 
 type harborImage struct {
@@ -97,6 +109,8 @@ func (h *harbor) plugin() component.Plugin {
 }
 
 func (h *harbor) Build(context.Context, component.BuildRequest) (artifact.Image, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.content++
 	return artifact.Image{Repository: "built", Digest: fmt.Sprintf("sha256:%064x", h.content)}, nil
 }
@@ -126,11 +140,11 @@ func (p harborPlatform) Plan(context.Context, component.DeployRequest[artifact.I
 	return component.Plan{}, nil
 }
 
-func (p harborPlatform) Deploy(_ context.Context, req component.DeployRequest[artifact.Image]) (harborDeployment, error) {
+func (p harborPlatform) Deploy(ctx context.Context, req component.DeployRequest[artifact.Image]) (harborDeployment, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.berths[req.ID] = berth{req.App.Project, req.App.Name, req.App.Workspace, req.Sequence, req.Artifact.Reference()}
-	return harborDeployment{req.ID}, nil
+	p.mu.Unlock()
+	return harborDeployment{req.ID}, p.after(ctx, "deploy")
 }
 
 func (p harborPlatform) Find(_ context.Context, a component.App) ([]component.Target[harborDeployment], error) {
@@ -161,6 +175,9 @@ func (p harborPlatform) Destroy(_ context.Context, t component.Target[harborDepl
 	if ok && b.project == t.App.Project && b.app == t.App.Name && b.workspace == t.App.Workspace {
 		delete(p.berths, t.ID)
 		p.destroys = append(p.destroys, t.ID)
+		if p.traffic[b.app+"."+b.workspace] == t.ID {
+			p.outages = append(p.outages, t.ID)
+		}
 	}
 	return nil
 }
@@ -173,12 +190,12 @@ func (r harborReleaser) Plan(context.Context, component.ReleaseRequest[harborDep
 	return component.Plan{}, nil
 }
 
-func (r harborReleaser) Release(_ context.Context, req component.ReleaseRequest[harborDeployment]) (harborRelease, error) {
+func (r harborReleaser) Release(ctx context.Context, req component.ReleaseRequest[harborDeployment]) (harborRelease, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	// It trusts what it is told, as one of a load balancer does.
 	r.traffic[req.Target.App.Name+"."+req.Target.App.Workspace] = req.Target.Deployment.Ship
-	return harborRelease{req.Target.App.Name + ".example.test"}, nil
+	r.mu.Unlock()
+	return harborRelease{req.Target.App.Name + ".example.test"}, r.after(ctx, "release")
 }
 
 func (r harborReleaser) Destroy(_ context.Context, a component.App, _ harborRelease) error {
@@ -195,7 +212,7 @@ type fleet struct {
 	github *githubfake.Fake
 	client *github.Client
 	folder string
-	now    time.Time
+	now    time.Time // at GitHub; zero for the clock of the test
 	runs   int64
 
 	inputs    []string // INPUT_NAME=value, of every run
@@ -216,7 +233,12 @@ func newFleet(t *testing.T) *fleet {
 		folder: t.TempDir(), now: time.Now().Add(-24 * time.Hour),
 	}
 	var err error
-	if f.github, err = githubfake.New(githubfake.Options{Repository: "acme/shop", Now: func() time.Time { return f.now }}); err != nil {
+	if f.github, err = githubfake.New(githubfake.Options{Repository: "acme/shop", Now: func() time.Time {
+		if f.now.IsZero() {
+			return time.Now()
+		}
+		return f.now
+	}}); err != nil {
 		t.Fatal(err)
 	}
 	f.client, err = github.New(github.Options{
@@ -246,14 +268,16 @@ func (f *fleet) run(t *testing.T, verb string, flags ...string) (status int, log
 	t.Helper()
 	f.begin()
 	defer f.end()
-	return f.job(t, "deploy", append([]string{"INPUT_COMMAND=" + verb, "INPUT_FLAGS=" + strings.Join(flags, "\n")}, f.inputs...)...)
+	return f.job(t, "deploy", append(asks(verb, flags...), f.inputs...)...)
 }
 
 // begin makes a run on main, of a new commit that GitHub has if onCommits says
 // so.
 func (f *fleet) begin() {
 	f.runs++
-	f.now = f.now.Add(time.Minute)
+	if !f.now.IsZero() {
+		f.now = f.now.Add(time.Minute)
+	}
 	f.before, f.head = f.commit, fmt.Sprintf("%040x", f.id())
 	if f.onCommits {
 		parents := slices.DeleteFunc([]string{f.commit}, func(sha string) bool { return sha == "" })
@@ -271,6 +295,55 @@ func (f *fleet) end() {
 // id is the present run's.
 func (f *fleet) id() int64 { return 1000 + f.runs }
 
+// job runs a step of ours, and its post step, as a job of the present run.
+func (f *fleet) job(t *testing.T, name string, inputs ...string) (status int, log string) {
+	t.Helper()
+	temp := t.TempDir()
+	f.output = filepath.Join(temp, "output")
+	environ := f.environ(t, temp, errand{run: f.id(), attempt: 1, head: f.head, job: name, inputs: inputs})
+	var out strings.Builder
+	for _, name := range []string{"deploy-action", "deploy-action-post"} {
+		ended, printed := f.step(t.Context(), name, environ, f.line())
+		status = max(status, ended)
+		out.WriteString(printed)
+	}
+	return status, out.String()
+}
+
+// errand is what a job of one attempt of a run is to do.
+type errand struct {
+	run     int64
+	attempt int
+	head    string // commit
+	job     string
+	inputs  []string // INPUT_NAME=value
+}
+
+// asks are the inputs that ask for a verb with flags.
+func asks(verb string, flags ...string) []string {
+	return []string{"INPUT_COMMAND=" + verb, "INPUT_FLAGS=" + strings.Join(flags, "\n")}
+}
+
+// environ is the environment of an errand on a machine that keeps its files in a
+// folder.
+func (f *fleet) environ(t *testing.T, temp string, e errand) []string {
+	t.Helper()
+	for _, file := range []string{"output", "summary"} {
+		if err := os.WriteFile(filepath.Join(temp, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return append([]string{
+		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + e.head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push", "GITHUB_EVENT_PATH=" + f.event(t, temp),
+		"GITHUB_ACTOR=alice", "GITHUB_JOB=" + e.job, "GITHUB_RUN_ID=" + strconv.FormatInt(e.run, 10), "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(e.attempt),
+		"GITHUB_WORKSPACE=" + f.folder, "GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
+		"GITHUB_OUTPUT=" + filepath.Join(temp, "output"), "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),
+		"GITHUB_STATE=" + filepath.Join(temp, "state"),
+		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + f.github.Token(e.run, e.job),
+		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
+	}, e.inputs...)
+}
+
 // event writes the event of the present run to a folder and returns its path,
 // where there is none unless pushes asks for it.
 func (f *fleet) event(t *testing.T, dir string) string {
@@ -285,33 +358,13 @@ func (f *fleet) event(t *testing.T, dir string) string {
 	return path
 }
 
-// job runs a step of ours, and its post step, as a job of the present run.
-func (f *fleet) job(t *testing.T, name string, inputs ...string) (status int, log string) {
-	t.Helper()
-	temp := t.TempDir()
-	f.output = filepath.Join(temp, "output")
-	for _, file := range []string{"output", "summary"} {
-		if err := os.WriteFile(filepath.Join(temp, file), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	environ := []string{
-		"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=" + f.head, "GITHUB_REF_NAME=main", "GITHUB_EVENT_NAME=push", "GITHUB_EVENT_PATH=" + f.event(t, temp),
-		"GITHUB_ACTOR=alice", "GITHUB_JOB=" + name, "GITHUB_RUN_ID=" + strconv.FormatInt(f.id(), 10), "GITHUB_RUN_ATTEMPT=1",
-		"GITHUB_WORKSPACE=" + f.folder, "GITHUB_API_URL=https://api.example.test", "GITHUB_SERVER_URL=https://example.test",
-		"GITHUB_OUTPUT=" + f.output, "GITHUB_STEP_SUMMARY=" + filepath.Join(temp, "summary"),
-		"GITHUB_STATE=" + filepath.Join(temp, "state"),
-		"ACTIONS_RESULTS_URL=https://results.example.test", "ACTIONS_RUNTIME_TOKEN=" + f.github.Token(f.id(), name),
-		"INPUT_GITHUB-TOKEN=ghs_0123456789abcdef", "INPUT_STATE=auto", "PATH=/usr/bin:/bin",
-	}
+// step runs the program under a name.
+func (f *fleet) step(ctx context.Context, name string, environ []string, line http.RoundTripper) (status int, log string) {
 	var out bytes.Buffer
-	for _, name := range []string{"deploy-action", "deploy-action-post"} {
-		ended := app.Main(t.Context(), app.Sys{
-			Args: []string{name}, Dir: f.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
-			HTTP: &http.Client{Transport: f.line()}, Environ: append(environ, inputs...), Plugins: []component.Plugin{f.plugin()},
-		})
-		status = max(status, ended)
-	}
+	status = app.Main(ctx, app.Sys{
+		Args: []string{name}, Dir: f.folder, Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out,
+		HTTP: &http.Client{Transport: line}, Environ: environ, Plugins: []component.Plugin{f.plugin()},
+	})
 	return status, out.String()
 }
 

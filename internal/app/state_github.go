@@ -55,7 +55,7 @@ func (s *session) openOnGitHub(ctx context.Context, o sessionOptions, v verb, gi
 			return store.Release(ctx)
 		}
 	}
-	s.engine.Incomplete = store.Incomplete
+	s.engine.Incomplete, s.engine.Lost = store.Incomplete, store.Lost
 	s.uploaded = store.Uploaded
 	s.engine.Ended = func(ctx context.Context, r state.Origin) bool {
 		switch r.Run {

@@ -48,7 +48,7 @@ type Reporter interface {
 }
 
 // Engine runs operations on the apps of one project. All fields but Reporter,
-// Ancestry, Fence, Incomplete and Embedded are required.
+// Ancestry, Fence, Incomplete, Lost and Embedded are required.
 type Engine struct {
 	Project  *config.Project
 	Scope    config.Scope
@@ -101,6 +101,11 @@ type Engine struct {
 	// deployed that no record tells of. It speaks of what the store listed
 	// before. Nil where the state is never lost.
 	Incomplete func(app string) bool
+
+	// Lost reports whether the newest records of an app are known to be lost, so
+	// that what is left may be over. It speaks of what the store listed before.
+	// Nil where the state is never lost.
+	Lost func(app string) bool
 
 	// Embedded stores images where an app has no registry block. Nil where
 	// there is no such place, as in a runner.

@@ -10,6 +10,10 @@ import (
 	"github.com/deploy-action/deploy-action/internal/state"
 )
 
+// messageUnfinished is that of a rebuilt record whose run died, once nothing more
+// can be learned of it.
+const messageUnfinished = "did not end, and its record was lost"
+
 // leftovers settles what earlier runs left unfinished: their records become
 // failed, and deployments of which something exists are returned, to be
 // removed once a new one serves. The deployment named adopted is not one of
@@ -27,6 +31,9 @@ func (r *run) leftovers(ctx context.Context, adopted string) ([]state.Record, er
 			if err := r.recover(ctx, &record); err != nil {
 				return nil, err
 			}
+		}
+		if len(record.Result) == 0 && state.Rebuilt(record) {
+			record.Message = messageUnfinished
 		}
 		if err := r.mark(ctx, record, state.Failed); err != nil {
 			return nil, err
@@ -97,10 +104,12 @@ func (r *run) recover(ctx context.Context, record *state.Record) error {
 }
 
 // removeLeftovers destroys what leftovers returned. That it could not is told,
-// and no failure: the record stays, so prune tries again.
+// and no failure: the record stays, so prune tries again. Where records were
+// lost, one of them may have told that users are sent there: prune comes after
+// the release.
 func (r *run) removeLeftovers(ctx context.Context, left []state.Record) error {
 	for _, record := range left {
-		if !r.expendable(record) {
+		if r.outlived() || state.Rebuilt(record) || !r.expendable(record) {
 			continue
 		}
 		if err := r.destroyDeployment(ctx, record); err != nil {

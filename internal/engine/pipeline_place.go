@@ -68,7 +68,7 @@ func (e *Engine) in(workspace string, scope config.Scope) *Engine {
 		Plugins: e.Plugins, Store: e.Store, UI: e.UI, Reporter: e.Reporter, Secrets: e.Secrets, Origin: e.Origin,
 		Host: e.Host, CheckHost: e.CheckHost, CheckHook: e.CheckHook, Hook: e.Hook,
 		ScopeIn: e.ScopeIn, CheckCommand: e.CheckCommand, Command: e.Command,
-		Ended: e.Ended, Ancestry: e.Ancestry, Fence: e.Fence, Incomplete: e.Incomplete, Embedded: e.Embedded, Now: e.Now,
+		Ended: e.Ended, Ancestry: e.Ancestry, Fence: e.Fence, Incomplete: e.Incomplete, Lost: e.Lost, Embedded: e.Embedded, Now: e.Now,
 	}
 }
 

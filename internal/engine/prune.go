@@ -31,6 +31,12 @@ func (e *Engine) Prune(ctx context.Context, o Options) ([]Result, error) {
 // pruneAfter is the last stage of up and release. Where something that was
 // deployed may be missing from the state it leaves all as it is, and says so.
 func (r *run) pruneAfter(ctx context.Context) error {
+	if r.outlived() {
+		r.healed = false // now the platform shows something, and so what is not there
+		if err := r.heal(ctx); err != nil {
+			return err
+		}
+	}
 	if len(r.gaps) > 0 && !r.options.NoPrune {
 		r.note("Nothing of app %q is pruned: its state was lost, and is incomplete. `state recover` shows what is known.", r.app.Name)
 		return nil
@@ -63,18 +69,17 @@ func (r *run) prune(ctx context.Context) error {
 }
 
 // prunable returns the deployments beyond the retention: failed ones, and all
-// successful ones before the released one but the newest that were released,
-// too. What is released, what is newer than that, and every generation that is
-// live stays. A release that was rebuilt may not be the last that there was, so
-// that nothing counts as older than it.
+// successful ones before the released one but those that were released last. What
+// is released, what is newer than that, and every generation that is live stays.
+// A release that was rebuilt may not be the last that there was, so that nothing
+// counts as older than it.
 func (r *run) prunable() []state.Record {
 	released, ok := r.history.released()
 	ok = ok && !state.Rebuilt(released)
 	deployments := r.history.deployments()
 	live, serving := r.liveGenerations(deployments), r.history.serving()
 	var old []state.Record
-	once := r.history.releasedOnce()
-	retain, before := r.options.retain(), false
+	before := false
 	for _, d := range deployments {
 		switch {
 		case ok && d.Deployment == released.Deployment:
@@ -83,13 +88,24 @@ func (r *run) prunable() []state.Record {
 		case d.Status == state.Failed && !live[r.generation(d)]:
 			old = append(old, d)
 		case d.Status != state.Succeeded || !before || live[r.generation(d)]:
-		case retain > 0 && slices.ContainsFunc(once, func(o state.Record) bool { return o.Deployment == d.Deployment }):
-			retain--
 		default:
 			old = append(old, d)
 		}
 	}
-	return old
+	return r.beyond(old)
+}
+
+// beyond returns old deployments without those that are kept to go back to: of
+// the successful ones those that were released last, as many as are retained.
+func (r *run) beyond(old []state.Record) []state.Record {
+	kept := map[string]bool{}
+	for _, once := range r.history.releasedOnce() {
+		at := slices.IndexFunc(old, func(d state.Record) bool { return d.Deployment == once.Deployment && d.Status == state.Succeeded })
+		if at >= 0 && len(kept) < r.options.retain() {
+			kept[once.Deployment] = true
+		}
+	}
+	return slices.DeleteFunc(old, func(d state.Record) bool { return kept[d.Deployment] })
 }
 
 // liveGenerations returns the generations in which some deployment succeeded:

@@ -82,8 +82,12 @@ func (r *run) whole(ctx context.Context) error {
 // lossy reports whether something of the app is known to be missing from its
 // records.
 func (r *run) lossy() bool {
-	return r.Incomplete != nil && r.Incomplete(r.app.Name) || slices.ContainsFunc(r.history.deployments(), bare)
+	return r.outlived() || r.Incomplete != nil && r.Incomplete(r.app.Name) || slices.ContainsFunc(r.history.deployments(), bare)
 }
+
+// outlived reports whether what is recorded of the app may be over, because the
+// newest records are lost.
+func (r *run) outlived() bool { return r.Lost != nil && r.Lost(r.app.Name) }
 
 // bare reports whether the record of a deployment was rebuilt by what GitHub was
 // told, which does not say what the platform made. What is unfinished is healed
@@ -113,6 +117,7 @@ func (r *run) survey(ctx context.Context) survey {
 		}
 	}
 	r.complete(&s)
+	r.forget(ctx, &s)
 	r.discover(&s)
 	if r.Incomplete != nil && r.Incomplete(r.app.Name) && (len(s.silent) > 0 || len(s.asked) == 0) {
 		s.gaps = append(s.gaps, "GitHub has Deployments of it that no record tells of"+s.reasons())
@@ -170,6 +175,24 @@ func (r *run) complete(s *survey) {
 				record.Plugin, released.Deployment))
 			return
 		default:
+			s.changes = append(s.changes, lost(record, r.Now()))
+		}
+	}
+}
+
+// forget ends what is recorded, and gone since by records that are lost: what
+// stood by itself, and what its platform does not show, neither the place of
+// today nor that of its record, though it shows others.
+func (r *run) forget(ctx context.Context, s *survey) {
+	if !r.outlived() {
+		return
+	}
+	for _, record := range r.history.deployments() {
+		_, found := s.found[record.Deployment]
+		if found || record.Status != state.Succeeded || len(record.Result) == 0 || !s.holdsAny(record.Plugin) || r.generation(record) != "" {
+			continue
+		}
+		if _, there, err := r.held(ctx, record); err == nil && !there {
 			s.changes = append(s.changes, lost(record, r.Now()))
 		}
 	}

@@ -112,9 +112,9 @@ func (in Intents) Recent(ctx context.Context, k Key) (Page, error) {
 	return page, nil
 }
 
-// rebuilt is the record of the deploy, as far as its Deployment tells, and the
-// statuses of that, newest first. It says less than the lost record and loses against
-// any copy of it that is as far along.
+// rebuilt is the record of the deploy, as statuses tell, newest first. It says
+// less than the lost record and loses against any copy of it that is as far
+// along.
 func (i Intent) rebuilt(statuses []github.DeploymentStatus) state.Record {
 	r := state.Record{
 		Schema: state.Schema, ID: i.Record, Operation: "deploy", Status: state.Running,

@@ -20,11 +20,15 @@ const (
 	textDestroyed = "destroyed"
 )
 
-// Rebuild makes records of intents of one app in one workspace whose own records
-// are lost: of each deploy one, of the image that it was given a push, and of
-// each time that it got the traffic a release. What a release made, and by which
-// plugin, was told to nobody. The sequences of pushes and releases are none of
-// those in kept, the records of the app that are not lost.
+// Rebuild makes records of intents of one app in one workspace whose own are
+// lost: of each deploy what its Deployment tells, of the image that it was given
+// a push, and of each time that it got the traffic a release. What a release
+// made, and by which plugin, was told to nobody.
+//
+// Kept is what is left of the records. A deploy that is among them stays as it
+// is, unless it had not ended and did succeed. Of releases they know better, but
+// for those after the last that is kept. The sequences of pushes and releases are
+// none of theirs.
 func (in Intents) Rebuild(ctx context.Context, intents []Intent, kept []state.Record) ([]state.Record, error) {
 	var all []state.Record
 	for _, i := range intents {
@@ -33,17 +37,57 @@ func (in Intents) Rebuild(ctx context.Context, intents []Intent, kept []state.Re
 			return nil, err
 		}
 		deploy := i.rebuilt(statuses)
-		if push, ok := i.push(deploy); ok {
+		begun, known := i.recordIn(kept)
+		push, pushed := i.push(deploy)
+		switch {
+		case known && deploy.Status == state.Succeeded && begun.Status != state.Succeeded:
+			begun.Status, begun.URL, begun.Message = deploy.Status, deploy.URL, deploy.Message
+			all = append(all, begun)
+		case known:
+		case pushed:
 			deploy.Parent = push.ID
-			all = append(all, push)
+			all = append(all, push, deploy)
+		default:
+			all = append(all, deploy)
 		}
-		all = append(all, deploy)
-		all = append(all, releases(deploy, statuses)...)
+		all = append(all, after(kept, releases(deploy, statuses))...)
 	}
 	endReleases(all)
 	number(all, kept, "push")
 	number(all, kept, "release")
 	return all, nil
+}
+
+// recordIn returns the record of the deploy that i tells of.
+func (i Intent) recordIn(records []state.Record) (state.Record, bool) {
+	at := slices.IndexFunc(records, func(r state.Record) bool { return r.ID == i.Record })
+	if at < 0 {
+		return state.Record{}, false
+	}
+	return records[at], true
+}
+
+// after returns those of the releases of one deployment, newest first, of which
+// the kept records know nothing. A status is told a while after the release that
+// it is about began, so that they are counted.
+func after(kept, releases []state.Record) []state.Record {
+	if len(releases) == 0 {
+		return nil
+	}
+	last, unknown := time.Time{}, len(releases)
+	for _, r := range kept {
+		if r.Operation != "release" {
+			continue
+		}
+		if r.Started.After(last) {
+			last = r.Started
+		}
+		if r.Deployment == releases[0].Deployment {
+			unknown--
+		}
+	}
+	newest := releases[:max(0, unknown)]
+	return slices.DeleteFunc(newest, func(r state.Record) bool { return r.Started.Before(last) })
 }
 
 // statuses returns what a Deployment was told, newest first.
@@ -123,14 +167,17 @@ func endReleases(records []state.Record) {
 	}
 }
 
-// number gives the records of an operation sequences in the order of time. The
-// true ones are lost; the last is as high as that of any deploy, so that those
-// which follow were most likely never given. All are above those that are kept.
+// number gives the records of an operation sequences in the order of time, after
+// those that are kept. The true ones are lost; the last is as high as that of any
+// deploy, so that those which follow were most likely never given.
 func number(records, kept []state.Record, operation string) {
-	highest, given := 0, 0
+	highest, taken := 0, 0
 	for _, r := range kept {
-		if r.Operation == operation {
-			given = max(given, r.Sequence)
+		switch r.Operation {
+		case operation:
+			taken = max(taken, r.Sequence)
+		case "deploy":
+			highest = max(highest, r.Sequence)
 		}
 	}
 	var order []int
@@ -145,7 +192,7 @@ func number(records, kept []state.Record, operation string) {
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(records[a].Started.Compare(records[b].Started), cmp.Compare(records[a].ID, records[b].ID))
 	})
-	first := max(highest-len(order), given) + 1
+	first := max(highest-len(order), taken) + 1
 	for n, at := range order {
 		records[at].Sequence = first + n
 	}

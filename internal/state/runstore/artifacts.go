@@ -46,10 +46,17 @@ func (p *artifacts) read(ctx context.Context, k key, v *view) error {
 		return err
 	}
 	err := p.readRepository(ctx, k, v)
-	if _, refused := errors.AsType[*github.PermissionError](err); refused && p.readByThisAttempt(v) {
-		return nil // a job before us was allowed to look, and handed on what it saw
+	if p.excused(v, err) {
+		return nil
 	}
 	return err
+}
+
+// excused reports whether err is a refusal to look where a job before us was
+// allowed to, which handed on what it saw.
+func (p *artifacts) excused(v *view, err error) bool {
+	_, refused := errors.AsType[*github.PermissionError](err)
+	return refused && p.readByThisAttempt(v)
 }
 
 // readByThisAttempt reports whether v has a record of the present attempt. Then
@@ -79,9 +86,10 @@ func (p *artifacts) reread(ctx context.Context, k key, v *view, locked bool) err
 	return nil
 }
 
-// askFormer asks the runs that had the lock before for what they have left.
-// Without a Deployment nothing else names a run whose uploads no list shows by
-// the plain name, as after an upload that broke off and was repeated.
+// askFormer asks the runs that had the lock before for what they have left, if
+// they were not asked. Nothing else names a run that made no Deployment and whose
+// uploads no list shows by the plain name, as after a second attempt or an upload
+// that broke off and was repeated.
 func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
 	var former []claim.Intent
 	for _, run := range p.former(k) {
@@ -89,7 +97,11 @@ func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
 			former = append(former, claim.Intent{Payload: claim.Payload{Run: run}})
 		}
 	}
-	return p.search(ctx, k, v, former)
+	err := p.search(ctx, k, v, former)
+	if p.excused(v, err) {
+		return nil
+	}
+	return err
 }
 
 // search asks the newest runs of intents for what they have uploaded.
@@ -107,14 +119,15 @@ func (p *artifacts) search(ctx context.Context, k key, v *view, missing []claim.
 	return nil
 }
 
-// askRun reads what the run of an intent has uploaded, if it is believed.
+// askRun reads what the run of an intent has uploaded, if it is believed. Of most
+// there is nothing, and then nobody asks whether to believe them.
 func (p *artifacts) askRun(ctx context.Context, k key, v *view, i claim.Intent) error {
-	trusted, err := p.trust.vouched(ctx, k, i)
-	if !trusted || err != nil {
-		return err
-	}
 	found, err := p.uploadsOf(ctx, k, i.Run)
-	if err == nil {
+	trusted := false
+	if err == nil && len(found) > 0 {
+		trusted, err = p.trust.vouched(ctx, k, i)
+	}
+	if err == nil && trusted {
 		err = p.readAll(ctx, v, found)
 	}
 	if errors.Is(err, github.ErrNotFound) || errors.Is(err, github.ErrGone) {

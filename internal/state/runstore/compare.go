@@ -26,16 +26,8 @@ func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error 
 	if err == nil {
 		err = s.compareAll(ctx, k, v, told.page)
 	}
-	_, refused := errors.AsType[*github.PermissionError](err)
-	places, uploads := s.place.(*artifacts)
-	switch {
-	case refused && (s.options.NoIntents || v.kept):
-		err = nil // then runs like this one make no Deployments, and upload instead
-	case err != nil, !s.options.NoIntents:
-		return err
-	}
-	if uploads {
-		err = places.askFormer(ctx, k, v)
+	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || v.kept) {
+		err = s.askFormer(ctx, k, v) // then runs like this one make no Deployments, and upload instead
 	}
 	return err
 }
@@ -43,13 +35,21 @@ func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error 
 // former returns the runs that had the lock of k before this job.
 func (s *Store) former(k key) []int64 { return s.locker.Former(k.claim()) }
 
+// askFormer asks the runs that had the lock before for what they have left.
+func (s *Store) askFormer(ctx context.Context, k key, v *view) error {
+	if places, uploads := s.place.(*artifacts); uploads {
+		return places.askFormer(ctx, k, v)
+	}
+	return nil
+}
+
 // hasNews reports whether GitHub was told of deployments that v knows nothing of.
 func (s *Store) hasNews(ctx context.Context, k key, v *view) (bool, error) {
 	page, _, err := s.recent(ctx, k)
 	if err != nil {
 		return false, err
 	}
-	return len(s.missing(v, page.Intents, true)) > 0, nil
+	return len(s.missing(v, page.Intents, s.early)) > 0, nil
 }
 
 func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page) error {
@@ -57,13 +57,20 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 		s.told[i.Deployment] = i.ID
 	}
 	before := v.records
-	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents, true)); err != nil {
+	if err := s.askFormer(ctx, k, v); err != nil {
+		return err
+	}
+	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents, s.early)); err != nil {
 		return err
 	}
 	if found(before, v.records) {
 		v.renewal = time.Now() // later runs need not look as far
 	}
-	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents, false)); err != nil {
+	doubted := s.unfinished
+	if v.lost {
+		doubted = func(r state.Record) bool { return r.Status == state.Succeeded || s.unfinished(r) }
+	}
+	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents, doubted)); err != nil {
 		return err
 	}
 	v.incomplete = page.Unreadable > 0 || !v.kept && page.Full
@@ -78,23 +85,26 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 // lists lag.
 const late = 24 * time.Hour
 
-// missing returns the intents whose deployments no record is about. In doubt, a
-// record counts for nothing that somebody has made of a Deployment, and that
-// does not tell how the deploy ended or is not old: its run may have uploaded
-// more since.
-func (s *Store) missing(v *view, intents []claim.Intent, doubting bool) []claim.Intent {
-	deployments, records := map[string]bool{}, map[string]bool{}
+// missing returns the intents whose deployments no record is about, but for
+// records that are doubted: there may be more to learn of these.
+//
+// Nothing is learned of a record, or of one that was trimmed, by a Deployment
+// that was not made for it.
+func (s *Store) missing(v *view, intents []claim.Intent, doubted func(state.Record) bool) []claim.Intent {
+	certain, begun, of := map[string]bool{}, map[string]bool{}, map[string]string{}
 	for _, r := range state.Merge(s.journal.Records(), v.records) {
-		if doubting && state.Rebuilt(r) && (r.Status == state.Running || time.Since(r.Started) < late) {
-			continue
+		if r.Operation == operationDeploy {
+			begun[r.Deployment] = true
+			certain[r.Deployment] = certain[r.Deployment] || !doubted(r)
 		}
-		deployments[r.Deployment], records[r.ID] = true, true
+		of[r.ID] = r.Deployment
 	}
 	var missing []claim.Intent
 	for _, i := range intents {
-		// A record that is known, or was trimmed, is never changed by what a
-		// Deployment says.
-		if !deployments[i.Deployment] && !records[i.Record] && !v.header.Trimmed.Has(i.Told()) {
+		deployment, recorded := of[i.Record]
+		switch {
+		case certain[i.Deployment], v.header.Trimmed.Has(i.Told()):
+		case recorded == begun[i.Deployment] && (!recorded || deployment == i.Deployment):
 			missing = append(missing, i)
 		}
 	}
@@ -111,6 +121,29 @@ func found(before, now []state.Record) bool {
 	return slices.ContainsFunc(now, func(r state.Record) bool { return lost[r.ID] && !state.Rebuilt(r) })
 }
 
+// unfinished reports whether r is of a deploy that a later attempt may have
+// ended. What this attempt does is its own business.
+func (s *Store) unfinished(r state.Record) bool {
+	run := s.options.Run
+	return (r.Status == state.Running || r.Status == state.Interrupted) &&
+		(run.RunID == 0 || r.Origin.Run != run.RunID || r.Origin.Attempt != run.Attempt)
+}
+
+// early reports whether the run of a deploy may have uploaded more of it than r,
+// which is unfinished, or was rebuilt and is not old.
+func (s *Store) early(r state.Record) bool {
+	return s.unfinished(r) || state.Rebuilt(r) && time.Since(r.Started) < late
+}
+
+// recorded returns what the journal and v hold of k.
+func (s *Store) recorded(k key, v *view) []state.Record {
+	ours := slices.DeleteFunc(s.journal.Records(), func(r state.Record) bool { return keyOf(r) != k })
+	return state.Merge(ours, v.records)
+}
+
+// nothing is doubted.
+func nothing(state.Record) bool { return false }
+
 // rebuild adds what Deployments tell to v, if their runs are believed.
 func (s *Store) rebuild(ctx context.Context, k key, v *view, missing []claim.Intent) error {
 	var believed []claim.Intent
@@ -124,7 +157,7 @@ func (s *Store) rebuild(ctx context.Context, k key, v *view, missing []claim.Int
 		}
 	}
 	var err error
-	v.rebuilt, err = s.intents.Rebuild(ctx, believed, v.records)
+	v.rebuilt, err = s.intents.Rebuild(ctx, believed, s.recorded(k, v))
 	return err
 }
 
@@ -137,7 +170,7 @@ func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
 		v.explained = true
 		s.options.Warn(fmt.Sprintf("No state of app %q in workspace %q is left. What is deployed was found again by %d Deployments of this repository; "+
 			"what is released is known as far as their statuses tell. `state recover` shows it.", k.app, k.workspace, deploys(v.rebuilt)))
-	case len(s.missing(v, page.Intents, false))+page.Unreadable > 0:
+	case len(s.missing(v, page.Intents, nothing))+page.Unreadable > 0:
 		return errUnknownDeployments
 	}
 	return nil
@@ -165,6 +198,19 @@ func (s *Store) Rebuilt(app string) []state.Record {
 		}
 	}
 	return state.Merge(rebuilt...)
+}
+
+// Lost reports whether the newest records of an app are known to be lost, so that
+// what is left may be over. It speaks of what was listed before.
+func (s *Store) Lost(app string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, v := range s.views {
+		if k.app == app && v.lost {
+			return true
+		}
+	}
+	return false
 }
 
 // Incomplete reports whether GitHub knows of deployments of an app that no

@@ -92,6 +92,7 @@ func (s *Store) write(ctx context.Context, k key, v *view, all []state.Record) e
 		return err
 	}
 	v.records, v.rebuilt, v.kept, v.header.Trimmed = all, nil, true, header.Trimmed
+	v.lost = false
 	if v.complete {
 		s.locker.Settle(ctx, k.claim())
 	}

@@ -105,6 +105,36 @@ func TestLaterNameAfterIdleRuns(t *testing.T) {
 	})
 }
 
+// TestFormerWasAtWork reads what a run has uploaded before that run is done, and
+// waits for its lock.
+func TestFormerWasAtWork(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake(t)
+		first := untoldJob(t, fake, 1)
+		earlier := first.step(t)
+		lockStore(t, earlier)
+		put(t, earlier, first.running("A"))
+		s := untoldJob(t, fake, 2).step(t)
+		wantList(t, s, "A")
+		locked := make(chan struct{})
+		go func() {
+			defer close(locked)
+			lockStore(t, s)
+		}()
+		synctest.Wait()
+		put(t, earlier, first.record("A"))
+		flush(t, earlier)
+		if err := earlier.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		<-locked
+		if got := only(t, s, "A"); got.Status != state.Succeeded {
+			t.Errorf("A is %s, want what its run has uploaded last", got.Status)
+		}
+	})
+}
+
 // TestLongOperation has a deploy take three hours, for its file allows it, while
 // another run waits.
 func TestLongOperation(t *testing.T) {

@@ -106,7 +106,9 @@ func (s *Store) begin(k key, fresh bool) {
 		s.locked[k] = queued
 	}
 	if fresh {
-		s.view(k).complete = false
+		v := s.view(k)
+		v.complete = false
+		clear(v.asked) // whoever was asked may have uploaded since
 	}
 }
 

@@ -102,14 +102,22 @@ func (p *artifacts) readRepository(ctx context.Context, k key, v *view) error {
 		if listed++; listed > mostListed {
 			break
 		}
-		if a.Expired || a.Foreign() {
+		if a.Foreign() {
+			continue
+		}
+		if a.Expired {
+			if v.lost, err = p.loses(ctx, k, v, a); err != nil {
+				return err
+			}
 			continue
 		}
 		switch err := p.readArtifact(ctx, k, v, a); {
 		case err == nil:
 			believed++
 			v.age(a)
-		case errors.Is(err, github.ErrGone), believed > 0 && unbelievable(err):
+		case errors.Is(err, github.ErrGone):
+			v.lost = v.lost || believed == 0
+		case believed > 0 && unbelievable(err):
 		default:
 			return err
 		}
@@ -118,6 +126,15 @@ func (p *artifacts) readRepository(ctx context.Context, k key, v *view) error {
 		return errExhausted
 	}
 	return nil
+}
+
+// loses reports whether an artifact that has expired held what nothing else
+// does: it was made after all that were read.
+func (p *artifacts) loses(ctx context.Context, k key, v *view, a github.Artifact) (bool, error) {
+	if v.lost || v.merged[a.ID] || a.Created.Before(v.newest) {
+		return v.lost, nil
+	}
+	return p.trust.believes(ctx, k, a.HeadBranch)
 }
 
 // unbelievable reports whether err is about what an artifact is, and not about

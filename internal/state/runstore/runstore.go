@@ -97,6 +97,7 @@ type view struct {
 	asked    map[int64]bool  // runs whose uploads are among these
 	taken    map[string]bool // names that the run is known to have
 	uploaded int64           // the artifact that this process made last, or 0
+	lost     bool            // one is gone that was newer than those that are believed
 	newest   time.Time       // when the newest artifact that is believed was made
 	renewal  time.Time       // when it is to be uploaded again: half of its time is over; zero if it was made by us
 
