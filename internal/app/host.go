@@ -48,11 +48,12 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 		Getenv: func(name string) string {
 			return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
 		},
-		Environ:  environ,
-		DataDir:  filepath.Join(s.dataDir, "plugins", plugin.Name),
-		CacheDir: filepath.Join(s.dataDir, "cache", plugin.Name),
-		IDToken:  s.idToken(),
-		Mask:     s.secrets.Add,
+		Environ:    environ,
+		DataDir:    filepath.Join(s.dataDir, "plugins", plugin.Name),
+		CacheDir:   filepath.Join(s.dataDir, "cache", plugin.Name),
+		CacheScope: cacheScope(s.machine.runner.Active(), s.machine.runner.Context()),
+		IDToken:    s.idToken(),
+		Mask:       s.secrets.Add,
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
 			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
 			cmd.Env = append(cmd.Env, environ()...)

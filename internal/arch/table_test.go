@@ -29,9 +29,10 @@ var table = []row{
 	{"oci/build/files", []string{"diag"}, "it arranges files in layers and knows neither graphs nor registries"},
 	{"oci/build/fetch", []string{"secret", "retry", "diag"}, "it fetches what ADD names and knows no graph"},
 	{"oci/build/rootfs", []string{"oci/untar", "oci/build/files", "retry", "diag"}, "it unpacks a root and says what changed in it; what changes it is not its business"},
+	{"oci/build/cache", []string{"oci", "artifact"}, "it finds layers by a key and does not know what the key is made of"},
 	{
 		"oci/build/solve",
-		[]string{"oci", "oci/build/graph", "oci/build/files", "oci/build/fetch", "oci/build/rootfs", "oci/build/sandbox", "secret", "retry", "diag"},
+		[]string{"oci", "oci/build/cache", "oci/build/graph", "oci/build/files", "oci/build/fetch", "oci/build/rootfs", "oci/build/sandbox", "secret", "retry", "diag"},
 		"it executes a graph and has never seen a Dockerfile",
 	},
 	{"oci/build", []string{"oci", "oci/build/*", "artifact", "secret", "retry", "diag"}, "it builds a Dockerfile and knows no app: neither plugins nor the engine"},

@@ -53,6 +53,10 @@ type Host struct {
 	DataDir  string              // this plugin's, survives runs on one machine (pid files)
 	CacheDir string              // may vanish between runs
 
+	// CacheScope says which part of a cache that all runs can reach is this
+	// run's: what a pull request stores there must not be read by others.
+	CacheScope CacheScope
+
 	// IDToken returns a new OIDC token each call. It is nil off a runner.
 	IDToken func(ctx context.Context, audience string) (secret.Text, error)
 
@@ -62,6 +66,12 @@ type Host struct {
 
 	// Helper is this program again, running Plugin.Helper.
 	Helper func(ctx context.Context, args ...string) *exec.Cmd
+}
+
+// CacheScope is made of words of lower-case letters, digits and dashes.
+type CacheScope struct {
+	Write string   // where this run stores; "" stores nothing
+	Read  []string // where it looks, in this order
 }
 
 // Progress tells the user what is going on.

@@ -15,16 +15,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"sync"
 	"time"
 
+	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
-	"github.com/deploy-action/deploy-action/internal/oci/build/files"
-	"github.com/deploy-action/deploy-action/internal/oci/build/frontend"
-	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
-	"github.com/deploy-action/deploy-action/internal/oci/build/solve"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
@@ -49,9 +46,11 @@ type Request struct {
 	Ahead    *oci.Ahead  // sends layers of the image while others are made; nil for nobody
 	KeepBase bool        // copy the base's layers into Layout, because those who read it later cannot sign in to their registry
 
-	Caches string // folder of cache mounts, shared by builds; it may be missing
-	Work   string // folder for unpacked files, which are gone after the build; it may be missing
-	Own    string // see [sandbox.Options]
+	Steps  string       // folder of what steps made, shared by builds; it may be missing; "" keeps nothing
+	Remote *RemoteCache // the same in a registry; nil for none
+	Caches string       // folder of cache mounts, shared by builds; it may be missing
+	Work   string       // folder for unpacked files, which are gone after the build; it may be missing
+	Own    string       // see [sandbox.Options]
 
 	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
 
@@ -59,6 +58,14 @@ type Request struct {
 	// nothing. Note is told what the user may want to know; nil tells nobody.
 	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
 	Note     func(text string)
+}
+
+// RemoteCache is a repository that keeps what steps made, and who may read it:
+// a build looks in some scopes and writes to one.
+type RemoteCache struct {
+	Repository artifact.Repository
+	Read       []string // scopes that are looked in, in this order
+	Write      string   // the scope that is written to; "" writes nothing
 }
 
 // Result is a built image.
@@ -92,12 +99,23 @@ func Build(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer source.root.Close()
-	images := newImages(ctx, req.Client)
+	known, err := openCache(ctx, req)
+	if err != nil {
+		return Result{}, err
+	}
+	if known != nil {
+		defer func() {
+			if err := known.Close(); err != nil {
+				req.Note(err.Error())
+			}
+		}()
+	}
+	images := newImages(ctx, req.Client, known)
 	converted, err := convert(ctx, req, name, content, images)
 	if err != nil {
 		return Result{}, err
 	}
-	solved, err := carryOut(ctx, req, name, converted, source, images)
+	solved, err := job{req, name, converted, source, images, known}.carryOut(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -122,45 +140,14 @@ func withDefaults(req Request) Request {
 			return fn(ctx, io.Discard)
 		}
 	}
-	if req.Note == nil {
-		req.Note = func(string) {}
+	var telling sync.Mutex
+	tell := req.Note
+	req.Note = func(text string) {
+		telling.Lock()
+		defer telling.Unlock()
+		if tell != nil {
+			tell(text)
+		}
 	}
 	return req
-}
-
-// carryOut solves the graph in a folder of its own, which it leaves no trace of.
-func carryOut(ctx context.Context, req Request, name string, converted frontend.Result, source *source, images *images) (_ solve.Result, err error) {
-	if req.Work != "" {
-		if err := os.MkdirAll(req.Work, 0o755); err != nil {
-			return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
-		}
-	}
-	work, err := os.MkdirTemp(req.Work, "build-")
-	if err != nil {
-		return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
-	}
-	defer func() {
-		if left := rootfs.Remove(work); left != nil && err == nil {
-			err = fmt.Errorf("removing the build's files: %w", left)
-		}
-	}()
-	view := files.Context(source.root, source.ignore)
-	defer func() {
-		for _, name := range files.Skipped(view) {
-			req.Note(fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name))
-		}
-	}()
-	var written func(oci.Layer)
-	if req.Ahead != nil {
-		written = func(layer oci.Layer) { req.Ahead.Send(ctx, layer) }
-	}
-	return solve.Solve(ctx, solve.Request{
-		Graph: converted.Graph, File: name,
-		Layout: req.Layout, Client: req.Client, Image: images.base,
-		Context: view,
-		Times:   files.Times{Fixed: req.Time, Keep: req.KeepTimes},
-		Work:    work, Caches: req.Caches, Secrets: req.Secrets,
-		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own, Only: req.Rung},
-		Progress: req.Progress, Note: req.Note, Written: written,
-	})
 }

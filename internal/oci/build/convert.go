@@ -16,6 +16,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
 	"github.com/deploy-action/deploy-action/internal/oci/build/frontend"
 )
 
@@ -125,19 +126,49 @@ func (i *images) base(_ context.Context, name, platform string) (*oci.Base, erro
 	return i.fetch(name, platform)
 }
 
-// newImages looks in registries, on ctx.
-func newImages(ctx context.Context, client oci.Client) *images {
+// newImages looks in registries, on ctx, and keeps what it finds.
+func newImages(ctx context.Context, client oci.Client, known *cache.Cache) *images {
 	return &images{found: map[string]*oci.Base{}, fetch: func(name, platform string) (*oci.Base, error) {
 		image, err := oci.ParseReference(name)
 		if err != nil {
 			return nil, err
 		}
-		content, err := client.Fetch(ctx, image, nil, platform)
-		if err != nil {
-			return nil, err
+		base := &oci.Base{Repository: artifact.Repository{Name: image.Repository}}
+		if known.KeepsBases() {
+			base.Image, err = fetchKnown(ctx, client, image, platform, known)
+		} else {
+			base.Image, err = client.Fetch(ctx, image, nil, platform)
 		}
-		return &oci.Base{Image: content, Repository: artifact.Repository{Name: image.Repository}}, nil
+		return base, err
 	}}
+}
+
+// fetchKnown fetches an image, or only asks for its digest if the rest is known.
+func fetchKnown(ctx context.Context, client oci.Client, image artifact.Image, platform string, known *cache.Cache) (v1.Image, error) {
+	digest, err := client.Resolve(ctx, image)
+	if err != nil {
+		return client.Fetch(ctx, image, nil, platform) // which says what is wrong, or works where HEAD does not
+	}
+	if base, ok := known.Base(digest, platform); ok {
+		remembered, err := client.Remembered(ctx, artifact.Repository{Name: image.Repository}, base.Manifest, base.Config)
+		if err == nil {
+			return remembered, nil
+		}
+	}
+	image.Tag, image.Digest = "", digest // the tag may have moved since
+	content, err := client.Fetch(ctx, image, nil, platform)
+	if err != nil {
+		return nil, err
+	}
+	var base cache.Base
+	if base.Manifest, err = content.RawManifest(); err != nil {
+		return nil, fmt.Errorf("reading base image %s: %w", image.Repository, err)
+	}
+	if base.Config, err = content.RawConfigFile(); err != nil {
+		return nil, fmt.Errorf("reading base image %s: %w", image.Repository, err)
+	}
+	known.PutBase(digest, platform, base)
+	return content, nil
 }
 
 // reshape converts between two types of the same JSON.

@@ -83,7 +83,7 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 // the context, it is no part of it.
 func ownFolders(req Request) []string {
 	var patterns []string
-	for _, dir := range []string{req.Layout.Dir(), req.Caches, req.Work} {
+	for _, dir := range []string{req.Layout.Dir(), req.Steps, req.Caches, req.Work} {
 		name, err := filepath.Rel(req.Context, dir)
 		if err == nil && dir != "" && name != "." && filepath.IsLocal(name) {
 			patterns = append(patterns, filepath.ToSlash(name))

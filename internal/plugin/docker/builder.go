@@ -84,7 +84,7 @@ func checkWords(c BuilderConfig) error {
 			Attr:    "timestamps",
 		}
 	}
-	return checkCompression(c)
+	return errors.Join(checkCompression(c), checkCacheRepo(c))
 }
 
 // sourceTime reads SOURCE_DATE_EPOCH, the convention for the time of files in
@@ -160,6 +160,8 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		Client:     oci.Client{HTTP: b.host.HTTP, Credentials: credentials},
 		Ahead:      ahead,
 		KeepBase:   b.login != nil, // push and deploy know nothing of this block
+		Steps:      filepath.Join(cache, "steps"),
+		Remote:     b.remoteCache(req.Repository),
 		Caches:     filepath.Join(cache, "mounts"),
 		Work:       filepath.Join(b.host.CacheDir, "work"),
 		Progress:   b.progress,

@@ -192,6 +192,7 @@ func TestBuilderProblems(t *testing.T) {
 		"timestamps":       {docker.BuilderConfig{Timestamps: "now"}, "Invalid timestamps", "timestamps"},
 		"platform":         {docker.BuilderConfig{Platform: "arm"}, "Invalid platform", "platform"},
 		"auth for nothing": {docker.BuilderConfig{Auth: &docker.Auth{Username: "u"}}, "Login for no registry", "auth"},
+		"cache_repo":       {docker.BuilderConfig{CacheRepo: "Acme/Cache:v1"}, "Invalid cache_repo", "cache_repo"},
 		"no Dockerfile":    {docker.BuilderConfig{Dockerfile: "Dokerfile"}, "Missing Dockerfile", "dockerfile"},
 	}
 	for name, test := range tests {

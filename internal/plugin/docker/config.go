@@ -54,8 +54,17 @@ type BuilderConfig struct {
 	Engine string `hcl:"engine,optional"`
 
 	// Folder for layers and cache mounts, relative to the app's folder. A
-	// workflow can restore and save it. By default it ends with the job.
+	// workflow can restore and save it. By default it ends with the job. Of
+	// layers it keeps 10 GiB.
 	CacheDir string `hcl:"cache_dir,optional"`
+
+	// Repository that keeps what the steps of the Dockerfile made, such as
+	// "ghcr.io/acme/web-cache", so that later jobs need not make it again. It is
+	// written to by builds whose image is pushed. What a pull request stores
+	// there is read by that pull request only; all read what the default
+	// branch stores. Its tags begin with "cache-", for a rule that removes old
+	// ones.
+	CacheRepo string `hcl:"cache_repo,optional"`
 
 	// Accepted for compatibility, without effect: the built-in engine needs
 	// no BuildKit.

@@ -67,8 +67,7 @@ const maxKept = 10 << 20
 // keptContent reads the files that name users and groups. Links may lead to
 // them from /etc, so their folder does not count.
 func keptContent(header *tar.Header, r io.Reader) (content, error) {
-	base := path.Base(header.Name)
-	if header.Typeflag != tar.TypeReg || base != "passwd" && base != "group" || header.Size > maxKept {
+	if !Kept(header) {
 		return nil, nil
 	}
 	var text bytes.Buffer
@@ -76,6 +75,12 @@ func keptContent(header *tar.Header, r io.Reader) (content, error) {
 		return nil, err
 	}
 	return inline(text.String()), nil
+}
+
+// Kept reports whether [Layers] keeps the content of a file.
+func Kept(header *tar.Header) bool {
+	base := path.Base(header.Name)
+	return header.Typeflag == tar.TypeReg && (base == "passwd" || base == "group") && header.Size <= maxKept
 }
 
 // need returns the tree, made if it is not there.

@@ -46,7 +46,7 @@ func (s *solver) arrange(ctx context.Context, op *pb.FileOp, inputs []*snapshot)
 }
 
 // merge puts the layers of several stages on top of each other.
-func merge(op *pb.MergeOp, inputs []*snapshot) (*snapshot, error) {
+func (s *solver) merge(op *pb.MergeOp, inputs []*snapshot) (*snapshot, error) {
 	n := &snapshot{parent: nothing(), inputs: inputs}
 	for i, in := range op.Inputs {
 		part := inputs[in.Input]
@@ -54,12 +54,15 @@ func merge(op *pb.MergeOp, inputs []*snapshot) (*snapshot, error) {
 			n.parent, n.base = part, part.base
 			continue
 		}
-		planned, ok := part.files()
-		if !ok {
+		if part.base != nil || part.source {
 			return nil, fmt.Errorf("building: only what COPY and ADD arrange can be linked to a stage")
 		}
 		n.layers = append(n.layers, part.chain()...)
-		n.planned = append(n.planned, planned...)
+		if planned, ok := part.files(); ok {
+			n.planned = append(n.planned, planned...)
+		} else {
+			n.view = s.headers(n) // of all layers, since those of an earlier build have no plan
+		}
 	}
 	return n, nil
 }

@@ -58,6 +58,7 @@ func (s *solver) unpackLocked(ctx context.Context, n *snapshot) error {
 // makeRoot brings a root of the parent's forward, and lets go what the snapshot
 // was made of: it happens once.
 func (s *solver) makeRoot(ctx context.Context, n *snapshot) (dir string, err error) {
+	s.prefetch(ctx, n)
 	if n.parent == nil {
 		dir, err = s.newRoot(ctx, s.Work, n.base)
 	} else {
@@ -96,14 +97,15 @@ func (s *solver) applyArranged(ctx context.Context, dir string, l *layer) error 
 func (s *solver) applyWritten(ctx context.Context, dir string, l *layer) error {
 	content, err := s.open(ctx, l)
 	if err != nil {
-		return err
+		return damaged(ctx, l, err)
 	}
 	defer content.Close()
-	return rootfs.Apply(ctx, dir, content)
+	return damaged(ctx, l, rootfs.Apply(ctx, dir, content))
 }
 
 // unpackAnew makes a root from the layers alone, in the folder where.
 func (s *solver) unpackAnew(ctx context.Context, where string, n *snapshot) (string, error) {
+	s.prefetch(ctx, n)
 	dir, err := s.newRoot(ctx, where, n.base)
 	if err != nil {
 		return dir, err
@@ -136,19 +138,12 @@ func (s *solver) unpackImage(ctx context.Context, dir string, base *oci.Base) er
 	if err := s.Layout.Keep(ctx, base.Image); err != nil {
 		return err
 	}
-	manifest, err := base.Image.Manifest()
+	layers, err := layersOf(base)
 	if err != nil {
-		return fmt.Errorf("reading base image: %w", err)
+		return err
 	}
-	config, err := base.Image.ConfigFile()
-	if err != nil {
-		return fmt.Errorf("reading base image: %w", err)
-	}
-	if len(config.RootFS.DiffIDs) != len(manifest.Layers) {
-		return fmt.Errorf("reading base image: it has %d layers, but its configuration names %d", len(manifest.Layers), len(config.RootFS.DiffIDs))
-	}
-	for i, desc := range manifest.Layers {
-		plain, err := s.Layout.OpenLayer(desc, config.RootFS.DiffIDs[i])
+	for i, l := range layers {
+		plain, err := s.Layout.OpenLayer(l.Descriptor, l.DiffID)
 		if err != nil {
 			return err
 		}
@@ -156,7 +151,7 @@ func (s *solver) unpackImage(ctx context.Context, dir string, base *oci.Base) er
 		err = rootfs.Apply(ctx, dir, content)
 		content.Close()
 		if err != nil {
-			return fmt.Errorf("unpacking layer %d of %d of %s: %w", i+1, len(manifest.Layers), base.Repository.Name, err)
+			return fmt.Errorf("unpacking layer %d of %d of %s: %w", i+1, len(layers), base.Repository.Name, err)
 		}
 	}
 	return nil

@@ -1,8 +1,8 @@
 // Package solve carries out the graph of a build: each step once, and
 // independent ones side by side. It plans files, runs commands and writes what
 // they change as layers; where an image is only added to, its layers stay where
-// they are. What a Dockerfile means is not its business, and it keeps no cache
-// of results.
+// they are, and what an earlier build made is taken from its cache. What a
+// Dockerfile means is not its business.
 package solve
 
 import (
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
 	"github.com/deploy-action/deploy-action/internal/oci/build/files"
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
@@ -31,6 +32,7 @@ type Request struct {
 	Client  oci.Client
 	Image   func(ctx context.Context, name, platform string) (*oci.Base, error) // name has a digest
 	Context files.View                                                          // what COPY reads
+	Cache   *cache.Cache                                                        // what earlier builds made; nil for none
 
 	Times   files.Times
 	Work    string // an empty folder for roots, which the caller removes
@@ -61,8 +63,10 @@ type solver struct {
 	results map[*graph.Step]*result
 	sandbox func() (*sandbox.Sandbox, error)
 
-	wanted  map[*graph.Step]bool // steps whose layers are the result's
-	pending atomic.Int64         // steps and layers that are not done
+	wanted   map[*graph.Step]bool // steps whose layers are the result's
+	pending  atomic.Int64         // steps and layers that are not done
+	fetches  chan struct{}        // one entry for each layer that is being fetched
+	recalled atomic.Int64         // steps whose result came from the cache
 
 	mu sync.Mutex // guards the holds and roots of snapshots
 }
@@ -76,12 +80,14 @@ type result struct {
 
 // Solve carries a graph out. Of errors in steps that run side by side it
 // returns the first, which ends the others. What a user can mend is a problem
-// that names the line.
+// that names the line. A [cache.BrokenError] is for the caller to forget, and
+// to try again in another folder.
 func Solve(ctx context.Context, req Request) (Result, error) {
 	group, inner := errgroup.WithContext(ctx)
 	s := &solver{
 		Request: req, group: group,
 		writers: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		fetches: make(chan struct{}, fetches),
 		results: map[*graph.Step]*result{},
 		wanted:  map[*graph.Step]bool{},
 	}
@@ -109,16 +115,22 @@ func Solve(ctx context.Context, req Request) (Result, error) {
 	if last == nil {
 		return Result{}, nil
 	}
-	return collect(s.results[last].snapshot)
+	s.tellRecalled()
+	return s.collect(ctx, s.results[last].snapshot)
 }
 
-// collect gathers the layers of the graph's result, all of which are written.
-func collect(n *snapshot) (Result, error) {
+// collect gathers the layers of the graph's result, all of which are written or
+// in a registry.
+func (s *solver) collect(ctx context.Context, n *snapshot) (Result, error) {
 	if n.source {
 		return Result{}, fmt.Errorf("building: the result is a source of files and no image")
 	}
+	chain := n.chain()
+	if err := s.check(ctx, chain); err != nil {
+		return Result{}, err
+	}
 	result := Result{Base: n.base}
-	for _, l := range n.chain() {
+	for _, l := range chain {
 		result.Layers = append(result.Layers, l.written)
 	}
 	return result, nil
@@ -173,14 +185,33 @@ func (s *solver) perform(ctx context.Context, step *graph.Step, inputs []*snapsh
 	switch {
 	case op.GetSource() != nil:
 		return s.openSource(ctx, step, op.GetSource())
-	case op.GetFile() != nil:
-		return s.arrange(ctx, op.GetFile(), inputs)
 	case op.GetMerge() != nil:
-		return merge(op.GetMerge(), inputs)
-	case op.GetExec() != nil:
-		return s.execute(ctx, step, op.GetExec(), inputs, output)
+		return s.merge(op.GetMerge(), inputs)
+	case op.GetFile() != nil, op.GetExec() != nil:
+		return s.make(ctx, step, inputs, output)
 	case op.GetDiff() != nil:
 		return nil, refused("The difference of two stages", "Dockerfiles of another syntax")
 	}
 	return nil, fmt.Errorf("building: there is no way to do %T", op.Op)
+}
+
+// make makes the layer of a step, unless an earlier build did.
+func (s *solver) make(ctx context.Context, step *graph.Step, inputs []*snapshot, output io.Writer) (*snapshot, error) {
+	key := s.keyOf(ctx, step, inputs)
+	if found := s.recall(ctx, step, key, inputs, output); found != nil {
+		return found, nil
+	}
+	var (
+		made *snapshot
+		err  error
+	)
+	if op := step.Op.GetFile(); op != nil {
+		made, err = s.arrange(ctx, op, inputs)
+	} else {
+		made, err = s.execute(ctx, step, step.Op.GetExec(), inputs, output)
+	}
+	if err == nil && key != "" {
+		s.remember(ctx, key, made.layers[0])
+	}
+	return made, err
 }

@@ -1,15 +1,12 @@
 package solve
 
 import (
-	"archive/tar"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
 
-	"github.com/deploy-action/deploy-action/internal/oci/build/files"
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 )
 
@@ -43,16 +40,15 @@ func (s *solver) openImage(ctx context.Context, step *graph.Step, name string) (
 	if err != nil {
 		return nil, err
 	}
-	eager := s.unpacks(step)
-	if eager {
+	n := &snapshot{base: base, eager: s.unpacks(step)}
+	n.view = s.headers(n)
+	if n.eager && s.Cache == nil {
+		// With a cache, nobody knows yet whether anything has to be unpacked.
 		if err := s.Layout.Keep(ctx, base.Image); err != nil {
 			return nil, err
 		}
 	}
-	scan := func(ctx context.Context, visit func(*tar.Header, io.Reader) error) error {
-		return s.Layout.Scan(ctx, base.Image, visit)
-	}
-	return &snapshot{base: base, eager: eager, view: files.Layers(scan)}, nil
+	return n, nil
 }
 
 // unpacks reports whether a step's result will have to be unpacked: a command
@@ -84,6 +80,14 @@ func baseOf(op *pb.Op) int {
 		return fileBase(file, len(op.Inputs))
 	}
 	return -1
+}
+
+// parentOf returns which input the layer of an operation lies on; -1 for none.
+func parentOf(op *pb.Op) int {
+	if exec := op.GetExec(); exec != nil && len(exec.Mounts) > 0 {
+		return int(exec.Mounts[0].Input)
+	}
+	return baseOf(op)
 }
 
 // fileBase follows the actions that make the first output back to the input

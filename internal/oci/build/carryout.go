@@ -1,0 +1,91 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
+	"github.com/deploy-action/deploy-action/internal/oci/build/files"
+	"github.com/deploy-action/deploy-action/internal/oci/build/frontend"
+	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
+	"github.com/deploy-action/deploy-action/internal/oci/build/solve"
+)
+
+// job is a Dockerfile that is ready to be carried out.
+type job struct {
+	req       Request
+	name      string // of the Dockerfile
+	converted frontend.Result
+	source    *source
+	images    *images
+	cache     *cache.Cache // nil for none
+}
+
+// carryOut solves the graph with the results of earlier builds. If one of them
+// proves unusable, it is forgotten and the graph is solved again.
+func (j job) carryOut(ctx context.Context) (solve.Result, error) {
+	for {
+		solved, err := j.solve(ctx)
+		broken, ok := errors.AsType[*cache.BrokenError](err)
+		if !ok || !j.cache.Forget(broken.Key) {
+			return solved, err
+		}
+		j.req.Note(fmt.Sprintf("A layer of the cache cannot be used and is made anew: %v", broken.Err))
+	}
+}
+
+// openCache opens what earlier builds left; nil for nothing.
+func openCache(ctx context.Context, req Request) (*cache.Cache, error) {
+	if req.Steps == "" && req.Remote == nil {
+		return nil, nil
+	}
+	options := cache.Options{Dir: req.Steps, Client: req.Client, Note: req.Note}
+	if req.Remote != nil {
+		options.Repository, options.Read, options.Write = &req.Remote.Repository, req.Remote.Read, req.Remote.Write
+	}
+	return cache.Open(ctx, options)
+}
+
+// solve solves the graph once, in a folder of its own, which it leaves no trace
+// of.
+func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
+	req := j.req
+	if req.Work != "" {
+		if err := os.MkdirAll(req.Work, 0o755); err != nil {
+			return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
+		}
+	}
+	work, err := os.MkdirTemp(req.Work, "build-")
+	if err != nil {
+		return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
+	}
+	defer func() {
+		if left := rootfs.Remove(work); left != nil && err == nil {
+			err = fmt.Errorf("removing the build's files: %w", left)
+		}
+	}()
+	view := files.Context(j.source.root, j.source.ignore)
+	defer func() {
+		for _, name := range files.Skipped(view) {
+			req.Note(fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name))
+		}
+	}()
+	var written func(oci.Layer)
+	if req.Ahead != nil {
+		written = func(layer oci.Layer) { req.Ahead.Send(ctx, layer) }
+	}
+	return solve.Solve(ctx, solve.Request{
+		Graph: j.converted.Graph, File: j.name,
+		Layout: req.Layout, Client: req.Client, Image: j.images.base,
+		Context: view, Cache: j.cache,
+		Times: files.Times{Fixed: req.Time, Keep: req.KeepTimes},
+		Work:  work, Caches: req.Caches, Secrets: req.Secrets,
+		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own, Only: req.Rung},
+		Progress: req.Progress, Note: req.Note, Written: written,
+	})
+}
