@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +31,7 @@ app "web" {
   deploy {
     hook {
       when    = "before"
-      command = ["sh", "-c", "if grep -q yes slow; then echo half way; sleep 600; fi"]
+      command = ["sh", "-c", "case $(cat slow) in yes) echo half way; sleep 600;; some) echo half way; sleep 30;; esac"]
     }
     use "docker" {
       service_port = 8080
@@ -41,8 +42,8 @@ app "web" {
 }
 
 // week is what can happen to runs: one is cancelled, one is killed and run again,
-// and the state of the last one is lost. Each time the state is what the engine
-// holds. Act cannot run one workflow twice at once.
+// the state of the last one is lost, and two are at work at once. Each time the
+// state is what the engine holds.
 func week(t *testing.T, r *runner) {
 	p := newProject(t, r, weekly)
 	copyFile(t, "/bin/busybox", filepath.Join(p.folder, "busybox"))
@@ -68,6 +69,52 @@ func week(t *testing.T, r *runner) {
 		t.Errorf("the run after a lost artifact ended with %v", log.err)
 	}
 	p.checkEngine(t, "after an artifact was lost")
+
+	first, second := p.twoAtOnce(t)
+	if first.err != nil || second.err != nil {
+		t.Errorf("of two runs at once the first ended with %v, the second with %v", first.err, second.err)
+	}
+	if text := second.printed("deploy", "Main"); !strings.Contains(text, "Waiting for") {
+		t.Errorf("the second run does not say that it waits for the first:\n%s", text)
+	}
+	p.checkEngine(t, "after two runs at once")
+}
+
+// twoAtOnce starts a run while another one deploys. Act cannot run one workflow
+// twice at once, so the second run is of a copy of the repository, in which the
+// workflow has another name.
+func (p *project) twoAtOnce(t *testing.T) (first, second runLog) {
+	t.Helper()
+	write(t, filepath.Join(p.folder, "slow"), "some")
+	git(t, p.folder, "commit", "--quiet", "--all", "--message", "slow for some time")
+	other := *p
+	other.folder = filepath.Join(t.TempDir(), "again")
+	other.runs += 50
+	git(t, p.folder, "clone", "--quiet", ".", other.folder)
+	git(t, other.folder, "remote", "set-url", "origin", "https://github.com/acme/shop")
+	copyFile(t, "/bin/busybox", filepath.Join(other.folder, "busybox"))
+	write(t, filepath.Join(other.folder, "slow"), "no")
+	const workflow = ".github/workflows/deploy.yml"
+	write(t, filepath.Join(other.folder, workflow), strings.NewReplacer("REGISTRY_HOST", p.registry.Host, "name: deploy", "name: again").Replace(weekly[workflow]))
+
+	deploying, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		half := sync.OnceFunc(func() { close(deploying) })
+		first = p.start(t, func(line logLine) {
+			if line.Output && strings.HasSuffix(strings.TrimSpace(line.Text), "half way") {
+				half()
+			}
+		}, "push")
+	}()
+	select {
+	case <-deploying:
+		second = other.push(t, nil)
+		<-ended
+	case <-ended:
+		t.Error("the first run ended before it was half way")
+	}
+	return first, second
 }
 
 // checkEngine checks that the newest state names the containers that the engine

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/moby/buildkit/solver/pb"
 
@@ -17,7 +18,7 @@ func (s *solver) arrange(ctx context.Context, op *pb.FileOp, inputs []*snapshot)
 	views := make([]files.View, len(inputs))
 	for i, in := range inputs {
 		var err error
-		if views[i], err = s.look(ctx, in, i != base); err != nil {
+		if views[i], err = s.look(ctx, in, i != base || copiesFrom(op, i)); err != nil {
 			return nil, err
 		}
 	}
@@ -30,7 +31,9 @@ func (s *solver) arrange(ctx context.Context, op *pb.FileOp, inputs []*snapshot)
 	for i, in := range inputs {
 		if i == base {
 			n.parent, n.base = in, in.base
-			continue
+			if !copiesFrom(op, i) {
+				continue
+			}
 		}
 		s.hold(in)
 		sources = append(sources, in)
@@ -43,6 +46,14 @@ func (s *solver) arrange(ctx context.Context, op *pb.FileOp, inputs []*snapshot)
 	}
 	n.layers = []*layer{s.addLayer(ctx, write, func() { s.release(sources...) })}
 	return n, nil
+}
+
+// copiesFrom reports whether op copies files of an input. That can be the input
+// which they are added to.
+func copiesFrom(op *pb.FileOp, input int) bool {
+	return slices.ContainsFunc(op.Actions, func(a *pb.FileAction) bool {
+		return a.GetCopy() != nil && int(a.SecondaryInput) == input
+	})
 }
 
 // merge puts the layers of several stages on top of each other.
