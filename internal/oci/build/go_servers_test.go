@@ -31,7 +31,7 @@ func TestGoBuild(t *testing.T) {
 	t.Parallel()
 	dir := runDir(t, map[string]string{
 		"Dockerfile": "ARG BASE\nFROM $BASE AS build\nWORKDIR /src\nCOPY go.mod ./\nRUN go mod download\nCOPY main.go ./\n" +
-			"RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -trimpath -o /app .\n" +
+			"RUN --mount=type=cache,target=/cache GOCACHE=/cache CGO_ENABLED=0 go build -trimpath -o /app .\n" +
 			"FROM scratch\nCOPY --from=build /app /app\nENTRYPOINT [\"/app\"]\n",
 		"go.mod":  "module example.com/hello\n\ngo 1.26\n",
 		"main.go": "package main\n\nimport \"net/http\"\n\nfunc main() { println(\"hello\", http.StatusText(200)) }\n",

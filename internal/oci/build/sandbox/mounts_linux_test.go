@@ -58,15 +58,15 @@ func TestCache(t *testing.T) {
 	eachRung(t, func(t *testing.T, r *rig) {
 		cache := t.TempDir()
 		mount := func(c *sandbox.Command) {
-			c.Mounts = []sandbox.Mount{{Kind: sandbox.Cache, Target: "/root/.cache/", Source: cache}}
+			c.Mounts = []sandbox.Mount{{Kind: sandbox.Cache, Target: "/home/cache/", Source: cache}}
 		}
 		for _, want := range []string{"x\n", "x\nx\n", "x\nx\nx\n"} {
-			got, err := r.sh(t, "echo x >> /root/.cache/lines; cat /root/.cache/lines", mount)
+			got, err := r.sh(t, "echo x >> /home/cache/lines; cat /home/cache/lines", mount)
 			if err != nil || got != want {
 				t.Fatalf("Run = %q, %v, want %q", got, err, want)
 			}
 		}
-		if _, err := os.Stat(filepath.Join(r.root, "root")); err == nil {
+		if _, err := os.Stat(filepath.Join(r.root, "home")); err == nil {
 			t.Error("the folder made to mount on is left")
 		}
 	})

@@ -190,7 +190,7 @@ func TestRootAfterwards(t *testing.T) {
 			c.Mounts = []sandbox.Mount{
 				{Kind: sandbox.Bind, Target: "/src/deep", Source: source, ReadOnly: true},
 				{Kind: sandbox.Bind, Target: "/etc/deep/file", Source: filepath.Join(source, "given"), ReadOnly: true},
-				{Kind: sandbox.Cache, Target: "/root/.cache", Source: t.TempDir()},
+				{Kind: sandbox.Cache, Target: "/home/cache", Source: t.TempDir()},
 				{Kind: sandbox.Secret, Target: "/run/secrets/token", Content: "hunter2-hunter2"},
 				{Kind: sandbox.Tmpfs, Target: "/var/tmp"},
 			}
