@@ -15,21 +15,21 @@ import (
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build"
 )
 
 // checkHook reports a hook that cannot run here.
 func (s *session) checkHook(h config.Hook) error {
 	switch {
-	case h.Image != "":
-		return &diag.Problem{
-			Summary: "Hooks in an image are not supported yet",
-			Detail:  "Remove `image`, and make sure that the command is there: in a step before this one, or by running deploy-action on the host.",
-		}
 	case h.Identity:
 		return &diag.Problem{
 			Summary: "Hooks with the cloud identity are not supported yet",
 			Detail:  "Remove `identity`. Until then a hook cannot sign in to a cloud.",
 		}
+	case h.Image != "":
+		_, err := oci.ParseReference(h.Image)
+		return err // the program is the image's
 	case len(h.Command) == 0:
 		return nil // known only when it runs
 	}
@@ -47,6 +47,9 @@ func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, s
 	if len(h.Command) == 0 {
 		return &diag.Problem{Summary: "A hook without a command", Detail: "`command` is an empty list. Name a program and its arguments, or remove the hook."}
 	}
+	if h.Image != "" {
+		return s.runHookInImage(ctx, app, h, step)
+	}
 	path, err := s.lookPath(h.Command[0])
 	if err != nil {
 		return err
@@ -62,15 +65,39 @@ func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, s
 		err = nil // it ended well, and left something running that keeps its output open
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && ctx.Err() == nil {
-		return &diag.Problem{
-			Summary: fmt.Sprintf("Hook %q failed", strings.Join(h.Command, " ")),
-			Detail:  fmt.Sprintf("It ended with %v. Its output stands above. To go on in spite of it, say on_failure = \"continue\".", exit),
-		}
+		return hookFailed(h, exit)
 	}
 	if err != nil {
 		return fmt.Errorf("running hook %q: %w", strings.Join(h.Command, " "), err)
 	}
 	return nil
+}
+
+// runHookInImage runs a hook's command in the files of its image. It sees the
+// checkout, and of the environment what other hooks see as well, but for the
+// folders of this machine.
+func (s *session) runHookInImage(ctx context.Context, app *config.App, h config.Hook, step component.Step) error {
+	host, done, err := s.host(app, component.Plugin{Name: "hook"})
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = build.RunTask(ctx, build.Task{
+		Image: h.Image, Args: h.Command, Env: build.TaskEnv(host.Environ()), Dir: s.project.Dir(),
+		Client: oci.Client{HTTP: s.http, Credentials: oci.Credentials{Getenv: host.Getenv, Environ: host.Environ}},
+		Work:   host.TempDir, Output: step.Output(), Hidden: host.Hidden, Watched: host.Watched,
+	})
+	if exit, ok := errors.AsType[*build.TaskError](err); ok {
+		return hookFailed(h, exit)
+	}
+	return err
+}
+
+func hookFailed(h config.Hook, how error) error {
+	return &diag.Problem{
+		Summary: fmt.Sprintf("Hook %q failed", strings.Join(h.Command, " ")),
+		Detail:  fmt.Sprintf("It ended with %v. Its output stands above. To go on in spite of it, say on_failure = \"continue\".", how),
+	}
 }
 
 // runGroup runs a command that leads a process group. Once ctx has ended

@@ -41,6 +41,7 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 // has no temporary folder.
 func (s *session) checkHost(app *config.App, plugin component.Plugin) component.Host {
 	environ := func() []string { return s.childEnviron(app) }
+	hidden, watched := s.machine.jobFiles()
 	return component.Host{
 		Progress: s.ui,
 		Log:      s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
@@ -52,6 +53,8 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 		DataDir:    filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir:   filepath.Join(s.dataDir, "cache", plugin.Name),
 		CacheScope: cacheScope(s.machine.runner.Active(), s.machine.runner.Context()),
+		Hidden:     hidden,
+		Watched:    watched,
 		IDToken:    s.idToken(),
 		Mask:       s.secrets.Add,
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {

@@ -18,6 +18,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/engine"
 	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
 	"github.com/deploy-action/deploy-action/internal/report"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
@@ -159,7 +160,8 @@ func (s *session) open(o sessionOptions, v verb) error {
 // equip makes the engine of a project, all but its store.
 func (s *session) equip(o sessionOptions, v verb) error {
 	var err error
-	if s.tempDir, err = os.MkdirTemp("", "deploy-action-"); err != nil {
+	// In the action's own image /tmp is elsewhere while a RUN has its files in "/".
+	if s.tempDir, err = os.MkdirTemp(sandbox.Home(), "deploy-action-"); err != nil {
 		return fmt.Errorf("making a temporary folder: %w", err)
 	}
 	s.closers = append(s.closers, func() error { return os.RemoveAll(s.tempDir) })

@@ -8,9 +8,11 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
+	"github.com/deploy-action/deploy-action/internal/plugin/dockerpull"
 	"github.com/deploy-action/deploy-action/internal/plugin/dockerref"
 	"github.com/deploy-action/deploy-action/internal/plugin/exec"
 	"github.com/deploy-action/deploy-action/internal/plugin/files"
+	"github.com/deploy-action/deploy-action/internal/plugin/golang"
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
 	"github.com/deploy-action/deploy-action/internal/plugin/terraformcloud"
@@ -27,9 +29,11 @@ var Reference string
 // Plugins are the built-in plugins, in alphabetical order.
 var Plugins = []component.Plugin{
 	docker.Plugin,
+	dockerpull.Plugin,
 	dockerref.Plugin,
 	exec.Plugin,
 	files.Plugin,
+	golang.Plugin,
 	local.Plugin,
 	null.Plugin,
 	terraformcloud.Plugin,

@@ -32,7 +32,7 @@ func TestReference(t *testing.T) {
 		fmt.Fprintf(&b, "- [%s](#%s): %s\n", p.Name, p.Name, p.Summary)
 	}
 	for _, p := range builtin.Plugins {
-		source := parseFolder(t, filepath.Join("..", "plugin", strings.ReplaceAll(p.Name, "-", "")))
+		source := parseFolder(t, filepath.Join("..", "plugin", folder(p.Name)))
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", p.Name, strings.TrimSpace(source.comment()))
 		for _, c := range components(p) {
 			fmt.Fprintf(&b, "\n### %s: %s\n\n", p.Name, c.kind)
@@ -52,6 +52,15 @@ func TestReference(t *testing.T) {
 	if diff := cmp.Diff(string(got), b.String()); diff != "" {
 		t.Errorf("REFERENCE.md is out of date; run go generate ./internal/builtin (-file +comments):\n%s", diff)
 	}
+}
+
+// folder is where a plugin is: its name without dashes, but for the one name
+// that is no package's.
+func folder(name string) string {
+	if name == "go" {
+		return "golang"
+	}
+	return strings.ReplaceAll(name, "-", "")
 }
 
 type configured struct {

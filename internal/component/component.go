@@ -57,6 +57,11 @@ type Host struct {
 	// run's: what a pull request stores there must not be read by others.
 	CacheScope CacheScope
 
+	// Files of the job that build code must not get at, where nothing else keeps
+	// it from them: in Hidden are credentials, and by those in Watched the job is
+	// given orders. They may be missing.
+	Hidden, Watched []string
+
 	// IDToken returns a new OIDC token each call. It is nil off a runner.
 	IDToken func(ctx context.Context, audience string) (secret.Text, error)
 

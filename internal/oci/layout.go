@@ -65,6 +65,12 @@ func OpenLayout(dir string) (*Layout, error) {
 	return l, nil
 }
 
+// Through returns the layout by another path to its folder. The one it is of
+// must not be added to meanwhile.
+func (l *Layout) Through(path string) *Layout {
+	return &Layout{dir: path, pool: l.pool, compression: l.compression, made: l.made, ask: l.ask}
+}
+
 // Compress says how new layers are compressed: in which of [Compressions], at
 // which level. Their zero values are gzip at its fastest. It is called before the
 // first layer is added.

@@ -49,8 +49,11 @@ type Request struct {
 	Steps  string       // folder of what steps made, shared by builds; it may be missing; "" keeps nothing
 	Remote *RemoteCache // the same in a registry; nil for none
 	Caches string       // folder of cache mounts, shared by builds; it may be missing
-	Work   string       // folder for unpacked files, which are gone after the build; it may be missing
-	Own    string       // see [sandbox.Options]
+	Work   string       // folder for unpacked files, which are gone after the build; it may be missing, and is not used in the action's own image
+
+	// Where commands can reach the files of the job, they find those in Hidden
+	// empty, and may change none of those in Watched. Both may be missing.
+	Hidden, Watched []string
 
 	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
 
@@ -99,17 +102,15 @@ func Build(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer source.root.Close()
-	known, err := openCache(ctx, req)
+	known, opened, err := openCache(ctx, req)
 	if err != nil {
 		return Result{}, err
 	}
-	if known != nil {
-		defer func() {
-			if err := known.Close(); err != nil {
-				req.Note(err.Error())
-			}
-		}()
-	}
+	defer func() {
+		if err := opened.Close(); err != nil {
+			req.Note(err.Error())
+		}
+	}()
 	images := newImages(ctx, req.Client, known)
 	converted, err := convert(ctx, req, name, content, images)
 	if err != nil {

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
@@ -39,30 +38,52 @@ func (j job) carryOut(ctx context.Context) (solve.Result, error) {
 	}
 }
 
-// openCache opens what earlier builds left; nil for nothing.
-func openCache(ctx context.Context, req Request) (*cache.Cache, error) {
+// openCache opens what earlier builds left; nil for nothing. Close ends both the
+// cache and its folder's anchor.
+func openCache(ctx context.Context, req Request) (*cache.Cache, io.Closer, error) {
 	if req.Steps == "" && req.Remote == nil {
-		return nil, nil
+		return nil, io.NopCloser(nil), nil
 	}
-	options := cache.Options{Dir: req.Steps, Client: req.Client, Note: req.Note}
+	dir, anchor, err := steadyFolder(sandbox.Home(), req.Steps)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the cache: %w", err)
+	}
+	options := cache.Options{Dir: dir, Client: req.Client, Note: req.Note}
 	if req.Remote != nil {
 		options.Repository, options.Read, options.Write = &req.Remote.Repository, req.Remote.Read, req.Remote.Write
 	}
-	return cache.Open(ctx, options)
+	opened, err := cache.Open(ctx, options)
+	if err != nil {
+		anchor.Close()
+		return nil, nil, err
+	}
+	return opened, closers{opened, anchor}, nil
+}
+
+// closers are closed one after the other.
+type closers []io.Closer
+
+// Close implements [io.Closer].
+func (all closers) Close() error {
+	var err error
+	for _, c := range all {
+		err = errors.Join(err, c.Close())
+	}
+	return err
 }
 
 // solve solves the graph once, in a folder of its own, which it leaves no trace
 // of.
 func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
 	req := j.req
-	if req.Work != "" {
-		if err := os.MkdirAll(req.Work, 0o755); err != nil {
-			return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
-		}
-	}
-	work, err := os.MkdirTemp(req.Work, "build-")
+	layout, anchor, err := steadyLayout(sandbox.Home(), req.Layout)
 	if err != nil {
-		return solve.Result{}, fmt.Errorf("making a folder for the build: %w", err)
+		return solve.Result{}, err
+	}
+	defer anchor.Close()
+	work, err := makeWork(sandbox.Home(), req.Work)
+	if err != nil {
+		return solve.Result{}, err
 	}
 	defer func() {
 		if left := rootfs.Remove(work); left != nil && err == nil {
@@ -81,11 +102,11 @@ func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
 	}
 	return solve.Solve(ctx, solve.Request{
 		Graph: j.converted.Graph, File: j.name,
-		Layout: req.Layout, Client: req.Client, Image: j.images.base,
+		Layout: layout, Client: req.Client, Image: j.images.base,
 		Context: view, Cache: j.cache,
 		Times: files.Times{Fixed: req.Time, Keep: req.KeepTimes},
 		Work:  work, Caches: req.Caches, Secrets: req.Secrets,
-		Sandbox:  sandbox.Options{Work: filepath.Join(work, "sandbox"), Own: req.Own, Only: req.Rung},
+		Sandbox:  sandboxOptions(work, req.Root, req.Rung, req.Hidden, req.Watched),
 		Progress: req.Progress, Note: req.Note, Written: written,
 	})
 }

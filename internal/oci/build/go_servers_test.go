@@ -5,18 +5,13 @@ package build_test
 import (
 	"archive/tar"
 	"context"
-	"io"
 	"io/fs"
-	"log"
-	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -76,11 +71,8 @@ func pushGo(t *testing.T) (name string, client oci.Client) {
 	if err != nil {
 		t.Fatalf("looking for Go: %v", err)
 	}
-	layout, err := oci.OpenLayout(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	layer, err := layout.AddLayer(t.Context(), func(_ context.Context, archive *tar.Writer) error {
+	config := v1.Config{Env: []string{"PATH=/usr/local/go/bin:/bin", "GOTOOLCHAIN=local"}}
+	return pushImage(t, config, func(_ context.Context, archive *tar.Writer) error {
 		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
 			return err
 		}
@@ -89,30 +81,6 @@ func pushGo(t *testing.T) (name string, client oci.Client) {
 		}
 		return addGo(archive, strings.TrimSpace(string(goroot)))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := v1.ConfigFile{OS: "linux", Config: v1.Config{Env: []string{"PATH=/usr/local/go/bin:/bin", "GOTOOLCHAIN=local"}}}
-	platform, err := oci.ParsePlatform("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.Architecture = platform.Architecture
-	digest, err := layout.AddImage(oci.NewImage{Config: config, Layers: []oci.Layer{layer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	client = oci.Client{HTTP: server.Client()}
-	repository := strings.TrimPrefix(server.URL, "http://") + "/acme/go"
-	_, err = client.Push(t.Context(), oci.PushRequest{
-		Image: artifact.Image{Layout: layout.Dir(), Digest: digest}, To: artifact.Repository{Name: repository}, Tag: "v1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return repository + ":v1", client
 }
 
 // addGo adds what of a Go installation is needed to compile.
@@ -133,21 +101,4 @@ func addGo(archive *tar.Writer, goroot string) error {
 		}
 		return addFile(archive, path, filepath.Join("usr/local/go", name))
 	})
-}
-
-func addFile(archive *tar.Writer, path, name string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if err := archive.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm())}); err != nil {
-		return err
-	}
-	_, err = io.Copy(archive, file)
-	return err
 }

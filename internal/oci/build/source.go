@@ -79,10 +79,11 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 	return matcher, nil
 }
 
-// ownFolders are patterns for what the build itself writes: where that is in
-// the context, it is no part of it.
+// ownFolders are patterns for what is no part of the context where it is in it:
+// what the build itself writes, and git's settings, in which a checkout leaves
+// the job's token. Git does without them.
 func ownFolders(req Request) []string {
-	var patterns []string
+	patterns := []string{"**/.git/config", "**/.git/modules/**/config"}
 	for _, dir := range []string{req.Layout.Dir(), req.Steps, req.Caches, req.Work} {
 		name, err := filepath.Rel(req.Context, dir)
 		if err == nil && dir != "" && name != "." && filepath.IsLocal(name) {

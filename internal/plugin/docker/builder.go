@@ -164,6 +164,8 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		Remote:     b.remoteCache(req.Repository),
 		Caches:     filepath.Join(cache, "mounts"),
 		Work:       filepath.Join(b.host.CacheDir, "work"),
+		Hidden:     b.host.Hidden,
+		Watched:    b.host.Watched,
 		Progress:   b.progress,
 		Note:       func(text string) { fmt.Fprintln(notes, text) },
 	})

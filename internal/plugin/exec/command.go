@@ -53,16 +53,15 @@ func (c command) run(ctx context.Context, environ []string, out io.Writer) error
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		return context.Cause(ctx)
 	}
-	return c.explain(err, tail.lines())
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return c.explain(exit, tail.lines())
+	}
+	return err
 }
 
-// explain makes a problem of the error that a command ended with.
-func (c command) explain(err error, lines []string) error {
-	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok {
-		return err
-	}
-	detail := fmt.Sprintf("The command %q ended with %s. A deploy succeeds when its command ends with status 0.", c.argv[0], exit)
+// explain makes a problem of how a command ended.
+func (c command) explain(how error, lines []string) error {
+	detail := fmt.Sprintf("The command %q ended with %s. A deploy succeeds when its command ends with status 0.", c.argv[0], how)
 	if len(lines) > 0 {
 		detail += "\n\nThe last it wrote:\n  " + strings.Join(lines, "\n  ")
 	}

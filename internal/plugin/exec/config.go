@@ -15,6 +15,11 @@ type PlatformConfig struct {
 	// which is also the default.
 	Dir string `hcl:"dir,optional"`
 
+	// An image to run the command in, such as "node:22", where this machine
+	// lacks the program. The command sees the checkout where it is here. No
+	// Docker engine is needed.
+	Image string `hcl:"image,optional"`
+
 	// A file, or a folder of files, to render with the same data for the
 	// command to read.
 	Template *Template `hcl:"template,block"`

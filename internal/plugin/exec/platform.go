@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci"
 )
 
 // Deployment is one run of the command.
@@ -37,6 +39,14 @@ type platform struct {
 var _ component.Platform[artifact.Artifact, Deployment] = (*platform)(nil)
 
 func openPlatform(h component.Host, c PlatformConfig) (component.Platform[artifact.Artifact, Deployment], error) {
+	if c.Image != "" {
+		if _, err := oci.ParseReference(c.Image); err != nil {
+			if problem, ok := errors.AsType[*diag.Problem](err); ok {
+				problem.Attr = "image"
+			}
+			return nil, err
+		}
+	}
 	return &platform{host: h, cfg: c}, nil
 }
 
@@ -61,6 +71,9 @@ func (p *platform) Deploy(ctx context.Context, req component.DeployRequest[artif
 		return Deployment{}, err
 	}
 	err = p.host.Progress.Step(ctx, "Running "+filepath.Base(cmd.path), func(ctx context.Context, step component.Step) error {
+		if p.cfg.Image != "" {
+			return p.runInImage(ctx, cmd, step.Output())
+		}
 		return cmd.run(ctx, p.host.Environ(), step.Output())
 	})
 	// However it ended, the command may have made something.
@@ -92,6 +105,9 @@ func (p *platform) prepare(ctx context.Context, req component.DeployRequest[arti
 	argv, err := data.renderCommand(p.cfg.Command, rendered)
 	if err != nil {
 		return command{}, err
+	}
+	if p.cfg.Image != "" {
+		return command{path: argv[0], argv: argv, dir: dir}, nil // the image has it, or not
 	}
 	path, err := lookPath(argv[0], dir, p.host.Environ())
 	if err != nil {

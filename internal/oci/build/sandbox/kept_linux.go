@@ -48,6 +48,25 @@ func (*keptFiles) write(files []file) error {
 	return nil
 }
 
+// empty remembers files and takes their content away. Links are not followed.
+func (k *keptFiles) empty(paths []string) error {
+	for _, path := range paths {
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			continue // there is nothing to hide
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("hiding a file of the job: %w", err)
+		}
+		k.content[path] = data
+		if err := os.Truncate(path, 0); err != nil {
+			return fmt.Errorf("hiding a file of the job: %w", err)
+		}
+	}
+	return nil
+}
+
 // restore makes everything as it was.
 func (k *keptFiles) restore() error {
 	var errs []error

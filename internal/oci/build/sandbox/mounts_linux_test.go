@@ -216,7 +216,7 @@ func TestNoRung(t *testing.T) {
 	if !ok {
 		t.Fatalf("Open = %v, want a problem", err)
 	}
-	for _, part := range []string{"no container of this program's own image", "seccomp profile unconfined"} {
+	for _, part := range []string{"no container of this program's own image", "seccomp profile unconfined", "the action's image"} {
 		if !strings.Contains(problem.Detail, part) {
 			t.Errorf("the detail lacks %q: %s", part, problem.Detail)
 		}

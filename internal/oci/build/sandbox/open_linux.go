@@ -48,9 +48,10 @@ func Open(ctx context.Context, o Options) (*Sandbox, error) {
 	}
 	return nil, &diag.Problem{
 		Summary: "RUN instructions cannot be carried out here",
-		Detail: "To run a command in the image's files takes namespaces, which this machine does not permit (" +
-			strings.Join(s.refused, "; ") + "). Run this as root; or give the container the seccomp profile unconfined, which permits " +
-			"user namespaces; or build the image elsewhere, such as with docker build, and name it with use \"docker-ref\".",
+		Detail: "To run a command in the image's files takes namespaces, which this machine does not permit, or a container of " +
+			"this action's own image, which this is not (" + strings.Join(s.refused, "; ") + "). Run this as root; or give the " +
+			"container the seccomp profile unconfined, which permits user namespaces; or use the action's image; or build the " +
+			"image elsewhere, such as with docker build, and name it with use \"docker-ref\".",
 	}
 }
 

@@ -111,7 +111,7 @@ func hosts(c Command) string {
 // checkSources returns what is missing of the mounts, by its path outside.
 func checkSources(mounts []Mount) error {
 	for _, m := range mounts {
-		if m.Kind != Bind && m.Kind != Cache {
+		if m.Kind != Bind && m.Kind != Cache && m.Kind != Shared {
 			continue
 		}
 		if _, err := os.Stat(m.Source); err != nil {

@@ -37,6 +37,10 @@ type Options struct {
 	// reach them, Run puts them back and returns a problem.
 	Watched []string
 
+	// Hidden are small files with credentials of the job. With Swap they are
+	// empty while a command runs. What does not exist is left out.
+	Hidden []string
+
 	Only Rung // the only one to try; 0 is all
 }
 
@@ -129,6 +133,11 @@ const (
 
 	// Tmpfs shows an empty folder.
 	Tmpfs
+
+	// Shared shows the folder Source at the same path, and keeps what the
+	// command writes there. With [Swap] it is not moved: the entry of "/" that
+	// it is in stays with all in it, and hides that of the image.
+	Shared
 )
 
 // Mount is something that a command sees in its root and that is no part of it.
@@ -136,7 +145,7 @@ const (
 type Mount struct {
 	Kind     Kind
 	Target   string // absolute path in the image; links in it are the image's
-	Source   string // of Bind and Cache
+	Source   string // of Bind, Cache and Shared
 	Content  secret.Text
 	Mode     uint32 // of a Secret; 0 is 0400
 	UID, GID int    // of a Secret

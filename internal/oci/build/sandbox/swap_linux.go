@@ -39,17 +39,19 @@ func (s *Sandbox) runSwapped(ctx context.Context, c Command, sp spec) error {
 		return err
 	}
 	placed := &placer{root: mounter{root: c.Root}, hold: filepath.Dir(sp.Work)}
-	err = placed.all(ctx, newMounts(c.Mounts))
+	hidden := &keptFiles{content: map[string][]byte{}}
+	mounts := slices.DeleteFunc(newMounts(c.Mounts), func(m mount) bool { return m.Kind == Shared })
+	err = errors.Join(placed.all(ctx, mounts), hidden.empty(s.options.Hidden))
 	if err == nil {
 		err = s.swapAndRun(ctx, c, sp, aside)
 	}
-	err = errors.Join(err, placed.remove(), removeStubs(c.Root, placed.root.made))
+	err = errors.Join(err, hidden.restore(), placed.remove(), removeStubs(c.Root, placed.root.made))
 	return errors.Join(err, ours.check(), watched.check())
 }
 
 // swapAndRun runs a command with the entries of its root in "/".
 func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside string) error {
-	w := &swapper{root: c.Root, aside: aside, pinned: []string{s.options.Own}}
+	w := &swapper{root: c.Root, aside: aside, pinned: append(sharedEntries(c.Mounts), s.options.Own)}
 	points, err := mountPoints()
 	if err != nil {
 		return err
@@ -67,6 +69,18 @@ func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside stri
 		_, err = s.launch(ctx, sp, c.Output)
 	}
 	return errors.Join(err, kept.restore(), w.out(c.Moved))
+}
+
+// sharedEntries are the entries of "/" with what a command shares.
+func sharedEntries(mounts []Mount) []string {
+	var paths []string
+	for _, m := range mounts {
+		if m.Kind == Shared {
+			name, _, _ := strings.Cut(strings.TrimPrefix(filepath.Clean(m.Source), "/"), "/")
+			paths = append(paths, "/"+name)
+		}
+	}
+	return paths
 }
 
 // lockFolder waits until nobody else holds the folder, in this process or

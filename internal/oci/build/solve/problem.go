@@ -165,8 +165,21 @@ func (s *solver) openSandbox(ctx context.Context) (*sandbox.Sandbox, error) {
 		return nil, err
 	}
 	box, err := sandbox.Open(ctx, s.Sandbox)
-	if err == nil {
-		s.Note(fmt.Sprintf("Commands run with %s", box.Rung()))
+	if err != nil {
+		return nil, err
 	}
-	return box, err
+	s.Note(fmt.Sprintf("Commands run with %s", box.Rung()))
+	if box.Rung() != sandbox.Swap || s.Caches == "" {
+		return box, nil
+	}
+	// Steps that need a cache may begin while another's command runs.
+	if err := os.MkdirAll(s.Caches, 0o755); err != nil {
+		return nil, fmt.Errorf("opening cache mounts: %w", err)
+	}
+	path, anchor, err := sandbox.Anchor(s.Caches)
+	if err != nil {
+		return nil, fmt.Errorf("opening cache mounts: %w", err)
+	}
+	s.Caches, s.anchor = path, anchor
+	return box, nil
 }

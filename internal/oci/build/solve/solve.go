@@ -62,6 +62,7 @@ type solver struct {
 	writers chan struct{}   // one entry for each layer being compressed
 	results map[*graph.Step]*result
 	sandbox func() (*sandbox.Sandbox, error)
+	anchor  io.Closer // of the folder of cache mounts, once the sandbox needs one
 
 	wanted   map[*graph.Step]bool // steps whose layers are the result's
 	pending  atomic.Int64         // steps and layers that are not done
@@ -105,7 +106,11 @@ func Solve(ctx context.Context, req Request) (Result, error) {
 	for _, step := range req.Graph.Steps {
 		group.Go(func() error { return s.step(inner, step) })
 	}
-	if err := group.Wait(); err != nil {
+	err := group.Wait()
+	if s.anchor != nil {
+		s.anchor.Close()
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return Result{}, context.Cause(ctx)
 		}
