@@ -26,6 +26,8 @@ var table = []row{
 	{"oci", []string{"oci/untar", "oci/compress", "oci/transfer", "artifact", "secret", "retry", "diag"}, "it stores images and knows no component"},
 	{"oci/build/graph", nil, "it is the form of a build, known to those that make it and those that run it"},
 	{"oci/build/frontend", []string{"oci/build/graph", "diag"}, "it turns a Dockerfile into a graph and executes nothing"},
+	{"oci/sbom", nil, "it lists the packages of an archive and does not know where that comes from"},
+	{"oci/attest", []string{"oci", "oci/sbom", "artifact"}, "it describes images and knows neither plugins nor builds"},
 	{"oci/build/files", []string{"diag"}, "it arranges files in layers and knows neither graphs nor registries"},
 	{"oci/build/fetch", []string{"secret", "retry", "diag"}, "it fetches what ADD names and knows no graph"},
 	{"oci/build/rootfs", []string{"oci/untar", "oci/build/files", "retry", "diag"}, "it unpacks a root and says what changed in it; what changes it is not its business"},
@@ -41,7 +43,7 @@ var table = []row{
 	{"cloud/*", []string{"secret", "retry", "diag"}, "clients know nothing of deployments"},
 	{
 		"plugin/*",
-		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "cloud/*", "retry"},
+		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/attest", "cloud/*", "retry"},
 		"a plugin does not know where it runs, and shares code with another plugin through cloud or oci",
 	},
 	{"builtin", []string{"component", "plugin/*"}, "it is a list"},

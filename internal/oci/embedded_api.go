@@ -55,6 +55,8 @@ func (a api) route(w http.ResponseWriter, r *http.Request, path string) error {
 		handle, repo, rest = a.upload, name, id
 	} else if name, digest, ok := cutLast(path, "/blobs/"); ok {
 		handle, repo, rest = a.blob, name, digest
+	} else if name, digest, ok := cutLast(path, "/referrers/"); ok {
+		handle, repo, rest = a.referrers, name, digest
 	} else if name, reference, ok := cutLast(path, "/manifests/"); ok {
 		repo, rest = name, reference
 	}
@@ -128,6 +130,9 @@ func (a api) manifest(w http.ResponseWriter, r *http.Request, repo, reference st
 		}
 		if err := a.store.writeManifest(repo, reference, data); err != nil {
 			return err
+		}
+		if subject := subjectOf(data); subject != "" {
+			w.Header().Set("OCI-Subject", subject)
 		}
 		w.Header().Set("Docker-Content-Digest", hashOf(data).String())
 		w.Header().Set("Location", fmt.Sprintf("/v2/%s/manifests/%s", repo, hashOf(data)))

@@ -95,25 +95,5 @@ func (l *Layout) scan(ctx context.Context, desc v1.Descriptor, visit func(*tar.H
 		return err
 	}
 	defer file.Close()
-	plain, err := decompress(file)
-	if err != nil {
-		return err
-	}
-	defer plain.Close()
-	archive := tar.NewReader(plain)
-	for {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		header, err := archive.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err == nil {
-			err = visit(header, archive)
-		}
-		if err != nil {
-			return err
-		}
-	}
+	return readEntries(ctx, file, visit)
 }

@@ -21,12 +21,17 @@ type PushRequest struct {
 	Image artifact.Image      // in a layout, or in a registry to copy it from
 	To    artifact.Repository // where it goes
 	Tag   string              // the name that it gets there
+
+	// Where the registry has no list of what refers to an image, a tag may be
+	// made for one: "sha256-" and the rest of the digest.
+	ReferrersTag bool
 }
 
 // Push stores an image in a registry and returns it as it is known there. If
 // the tag names the same content already, nothing is written; otherwise only
-// those blobs travel that the registry lacks, several at a time. What a user
-// can mend is a problem.
+// those blobs travel that the registry lacks, several at a time. What is
+// attached to an image of a layout, or refers to one in a registry, goes along.
+// What a user can mend is a problem.
 func (c Client) Push(ctx context.Context, req PushRequest) (artifact.Image, error) {
 	tag, err := req.tag()
 	if err != nil {
@@ -44,6 +49,13 @@ func (c Client) Push(ctx context.Context, req PushRequest) (artifact.Image, erro
 	if err == nil {
 		target.copies = req.Image.Layout == ""
 		err = target.push(ctx, tag, content, pushed.Digest)
+	}
+	switch {
+	case err != nil:
+	case req.Image.Layout != "":
+		err = target.attach(ctx, &Layout{dir: req.Image.Layout}, content, req.ReferrersTag)
+	default:
+		err = c.copyReferrers(ctx, *c.source(req), target, content, req.ReferrersTag)
 	}
 	if err != nil {
 		return artifact.Image{}, fmt.Errorf("pushing %s: %w", tag, explain(err, tag.RegistryStr()))

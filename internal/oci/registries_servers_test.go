@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -40,6 +43,7 @@ func tryRegistry(t *testing.T, start func(*testing.T, servers.RegistryConfig) *s
 				client.Credentials.Logins = map[string]oci.Login{server.Host: {Username: "robot", Password: secret.Text(config.Password)}}
 			}
 			tryPush(t, client, cut, server.Host)
+			tryAttach(t, client, server.Host)
 			if config.Username == "" {
 				return
 			}
@@ -89,6 +93,35 @@ func tryPush(t *testing.T, client oci.Client, cut *cutting, host string) {
 	}
 	if got := contentOf(t, fetched); got["large"] != content["large"] || got["a"] != "1" {
 		t.Error("the registry has other content than was pushed")
+	}
+}
+
+// tryAttach attaches to an image, by a tag since these registries have no list
+// of what refers to an image, and copies both to another repository.
+func tryAttach(t *testing.T, client oci.Client, host string) {
+	t.Helper()
+	_, image := attachedImage(t)
+	req := oci.PushRequest{Image: image, To: artifact.Repository{Name: host + "/acme/attached"}, Tag: "v1"}
+	_, err := client.Push(t.Context(), req)
+	if problem, ok := errors.AsType[*diag.Problem](err); !ok || problem.Attr != "referrers_tag" {
+		t.Errorf("without a tag, Push = %v", err)
+	}
+	req.ReferrersTag = true
+	pushed, err := client.Push(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Image, req.To.Name = pushed, host+"/acme/copied"
+	if _, err := client.Push(t.Context(), req); err != nil {
+		t.Fatal(err)
+	}
+	login := client.Credentials.Logins[host]
+	auth := authn.FromConfig(authn.AuthConfig{Username: login.Username, Password: login.Password.Reveal()})
+	for _, repository := range []string{"/acme/attached", "/acme/copied"} {
+		got := attached(t, client.HTTP.Transport, host+repository, image.Digest, remote.WithAuth(auth))
+		if diff := cmp.Diff(allAttached, got); diff != "" {
+			t.Errorf("beside the image in %s (-want +got):\n%s", repository, diff)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type Options struct {
 	Git  Git    // the repository around it
 
 	// Refusal says why the builder "docker" cannot build a Dockerfile of that
-	// content, in words such as "RUN is not supported yet"; "" where it can.
+	// content, in words such as "RUN --device is not supported"; "" where it can.
 	Refusal func(dockerfile []byte) string
 
 	// Workflow also proposes a workflow. Where there is a waypoint.hcl already,

@@ -72,7 +72,7 @@ func TestProposals(t *testing.T) {
 func propose(t *testing.T, repository fs.FS, git starter.Git) map[string]string {
 	t.Helper()
 	proposal, err := starter.New(starter.Options{
-		FS: repository, Name: "my shop", Git: git, Refusal: refusesRun, Workflow: git.Image != "",
+		FS: repository, Name: "my shop", Git: git, Refusal: refusesDevices, Workflow: git.Image != "",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,10 +93,10 @@ func propose(t *testing.T, repository fs.FS, git starter.Git) map[string]string 
 	return files
 }
 
-// refusesRun is a builder that cannot do RUN.
-func refusesRun(dockerfile []byte) string {
-	if strings.Contains(string(dockerfile), "\nRUN ") {
-		return "RUN is not supported yet"
+// refusesDevices is a builder that cannot give devices to a command.
+func refusesDevices(dockerfile []byte) string {
+	if strings.Contains(string(dockerfile), "\nRUN --device") {
+		return "RUN --device is not supported"
 	}
 	return ""
 }

@@ -75,7 +75,11 @@ type RemoteCache struct {
 type Result struct {
 	Digest       string // of the manifest in Request.Layout
 	Architecture string
+	Bases        []Base // images that the stages begin with or copy from, by name
 }
+
+// Base is an image that others are made of, as it was found.
+type Base struct{ Name, Digest string }
 
 // Build makes the image that a Dockerfile describes. What its author can mend
 // is a problem that names the line. Builds may run concurrently, also into one
@@ -125,7 +129,9 @@ func Build(ctx context.Context, req Request) (Result, error) {
 			return Result{}, err
 		}
 	}
-	return addImage(req, converted.Image, solved)
+	result, err := addImage(req, converted.Image, solved)
+	result.Bases = images.named()
+	return result, err
 }
 
 // withDefaults fills in what a request leaves out.

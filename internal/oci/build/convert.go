@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -89,6 +91,18 @@ type images struct {
 	fetch func(name, platform string) (*oci.Base, error)
 	mu    sync.Mutex
 	found map[string]*oci.Base // by repository and digest
+	names map[string]string    // the digests of what was found, by the name that was looked for
+}
+
+// named lists what was found.
+func (i *images) named() []Base {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var all []Base
+	for _, name := range slices.Sorted(maps.Keys(i.names)) {
+		all = append(all, Base{name, i.names[name]})
+	}
+	return all
 }
 
 // resolve implements [frontend.Request.Resolve].
@@ -108,6 +122,7 @@ func (i *images) resolve(_ context.Context, name string, platform ocispecs.Platf
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.found[base.Repository.Name+"@"+hash.String()] = base
+	i.names[name] = hash.String()
 	return hash.String(), config, nil
 }
 
@@ -128,7 +143,7 @@ func (i *images) base(_ context.Context, name, platform string) (*oci.Base, erro
 
 // newImages looks in registries, on ctx, and keeps what it finds.
 func newImages(ctx context.Context, client oci.Client, known *cache.Cache) *images {
-	return &images{found: map[string]*oci.Base{}, fetch: func(name, platform string) (*oci.Base, error) {
+	return &images{found: map[string]*oci.Base{}, names: map[string]string{}, fetch: func(name, platform string) (*oci.Base, error) {
 		image, err := oci.ParseReference(name)
 		if err != nil {
 			return nil, err

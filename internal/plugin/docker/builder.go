@@ -144,7 +144,8 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 	}
 	building, stop := context.WithCancel(ctx)
 	defer stop()
-	result, err := build.Build(building, build.Request{
+	started := time.Now()
+	request := build.Request{
 		Root:       root,
 		Context:    below(app.Path, b.cfg.Context),
 		Dockerfile: below(app.Path, cmp.Or(b.cfg.Dockerfile, "Dockerfile")),
@@ -168,12 +169,16 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		Watched:    b.host.Watched,
 		Progress:   b.progress,
 		Note:       func(text string) { fmt.Fprintln(notes, text) },
-	})
+	}
+	result, err := build.Build(building, request)
 	if err != nil {
 		stop() // nobody needs what is on its way
 	}
 	if ahead != nil {
 		ahead.Wait() // what did not arrive is the push's to send
+	}
+	if err == nil {
+		err = b.attest(ctx, req, request, result, started, notes)
 	}
 	if err != nil {
 		return artifact.Image{}, err

@@ -66,6 +66,17 @@ type BuilderConfig struct {
 	// ones.
 	CacheRepo string `hcl:"cache_repo,optional"`
 
+	// Whether to store beside the image in the registry how it was made, as SLSA
+	// provenance: the commit, the Dockerfile, the names of build arguments, the
+	// base images and the run of the workflow. The image itself stays the same.
+	// It is not signed. See docs/supply-chain.md.
+	Provenance bool `hcl:"provenance,optional"`
+
+	// Whether to store beside the image in the registry which packages it holds,
+	// as an SPDX document: what dpkg, apk and Go programs name, and nothing else.
+	// It is not signed. See docs/supply-chain.md.
+	SBOM bool `hcl:"sbom,optional"`
+
 	// Accepted for compatibility, without effect: the built-in engine needs
 	// no BuildKit.
 	BuildKit bool `hcl:"buildkit,optional"`
@@ -95,6 +106,11 @@ type RegistryConfig struct {
 	// Whether the registry speaks plain HTTP. Registries on this machine and
 	// in private networks are tried both ways without it.
 	Insecure bool `hcl:"insecure,optional"`
+
+	// Whether provenance and lists of packages may be listed under a tag beside
+	// the image ("sha256-…"), where the registry lacks the referrers API. Without
+	// it such an image is not accepted there.
+	ReferrersTag bool `hcl:"referrers_tag,optional"`
 
 	// Name of the user to sign in as.
 	Username string `hcl:"username,optional"`

@@ -161,6 +161,8 @@ func (g *imageRegistry) push(image artifact.Image) oci.PushRequest {
 		Image: image,
 		To:    artifact.Repository{Name: g.cfg.Image, Insecure: g.cfg.Insecure},
 		Tag:   g.cfg.Tag,
+
+		ReferrersTag: g.cfg.ReferrersTag,
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
@@ -57,6 +58,7 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 	if err != nil {
 		return artifact.Image{}, fmt.Errorf("making a folder for the program: %w", err)
 	}
+	started := time.Now()
 	err = b.host.Progress.Step(ctx, "Compiling", func(ctx context.Context, step component.Step) error {
 		return b.compile(ctx, program, req.App.Path, filepath.Join(folder, "program"), step.Output())
 	})
@@ -66,7 +68,7 @@ func (b *builder) Build(ctx context.Context, req component.BuildRequest) (artifa
 	var image artifact.Image
 	err = b.host.Progress.Step(ctx, "Building image", func(ctx context.Context, step component.Step) error {
 		var err error
-		if image, err = b.assemble(ctx, req.App, folder); err == nil {
+		if image, err = b.assemble(ctx, req, folder, started, step.Output()); err == nil {
 			step.Update("%s", image.Digest)
 		}
 		return err
@@ -109,7 +111,8 @@ func (b *builder) environ() ([]string, error) {
 }
 
 // assemble makes the image of a folder with the program.
-func (b *builder) assemble(ctx context.Context, app component.App, folder string) (artifact.Image, error) {
+func (b *builder) assemble(ctx context.Context, req component.BuildRequest, folder string, started time.Time, notes io.Writer) (artifact.Image, error) {
+	app := req.App
 	path := filepath.Join(folder, "Dockerfile")
 	if err := os.WriteFile(path, []byte(dockerfile), 0o644); err != nil {
 		return artifact.Image{}, fmt.Errorf("writing what the image is made of: %w", err)
@@ -118,7 +121,7 @@ func (b *builder) assemble(ctx context.Context, app component.App, folder string
 	if err != nil {
 		return artifact.Image{}, err
 	}
-	result, err := build.Build(ctx, build.Request{
+	request := build.Request{
 		Root: folder, Context: folder, Dockerfile: path,
 		Args:   map[string]string{"BASE": cmp.Or(b.cfg.Base, defaultBase)},
 		Labels: b.cfg.Labels, Platform: b.cfg.Platform,
@@ -127,7 +130,11 @@ func (b *builder) assemble(ctx context.Context, app component.App, folder string
 		Progress: func(ctx context.Context, _ string, fn func(context.Context, io.Writer) error) error {
 			return fn(ctx, io.Discard) // its steps are not the user's
 		},
-	})
+	}
+	result, err := build.Build(ctx, request)
+	if err == nil {
+		err = b.attest(ctx, req, request, result, started, notes)
+	}
 	if err != nil {
 		return artifact.Image{}, err
 	}

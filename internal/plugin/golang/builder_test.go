@@ -2,6 +2,7 @@ package golang_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -101,6 +102,40 @@ func TestBuild(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), filepath.Join(root, "app")).CombinedOutput()
 	if err != nil || string(output) != "hello\n" {
 		t.Errorf("the program says %q, %v", output, err)
+	}
+}
+
+// TestAttest says how an image was made and what is in it.
+func TestAttest(t *testing.T) {
+	t.Parallel()
+	builder, err := open(t, golang.BuilderConfig{
+		Package: "./cmd/web", Base: "scratch", Env: map[string]string{"GOFLAGS": "-ldflags=-s"}, Provenance: true, SBOM: true,
+	}, goPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := builder.Build(t.Context(), component.BuildRequest{App: project(t, hello)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := made.(artifact.Image)
+	data, err := os.ReadFile(filepath.Join(image.Layout, "attached", strings.TrimPrefix(image.Digest, "sha256:")+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var attached []oci.Attachment
+	if err := json.Unmarshal(data, &attached); err != nil || len(attached) != 2 {
+		t.Fatalf("attached are %v, %v", attached, err)
+	}
+	for i, wanted := range [][]string{
+		{`"package":"./cmd/web"`, `"env":["GOFLAGS"]`, "supply-chain.md#use-go"},
+		{`"pkg:golang/example.com/hello"`, `"pkg:golang/stdlib@1.`, `"named in app"`},
+	} {
+		for _, want := range wanted {
+			if !strings.Contains(string(attached[i].Content), want) {
+				t.Errorf("%s has no %s: %s", attached[i].Type, want, attached[i].Content)
+			}
+		}
 	}
 }
 

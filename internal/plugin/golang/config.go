@@ -24,4 +24,15 @@ type BuilderConfig struct {
 
 	// Labels that the image gets.
 	Labels map[string]string `hcl:"labels,optional"`
+
+	// Whether to store beside the image in the registry how it was made, as SLSA
+	// provenance: the commit, the package, the base image and the run of the
+	// workflow. The image itself stays the same. It is not signed. See
+	// docs/supply-chain.md.
+	Provenance bool `hcl:"provenance,optional"`
+
+	// Whether to store beside the image in the registry which packages it holds,
+	// as an SPDX document: the modules of the program, and what the base's dpkg
+	// or apk name. It is not signed. See docs/supply-chain.md.
+	SBOM bool `hcl:"sbom,optional"`
 }

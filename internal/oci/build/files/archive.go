@@ -19,22 +19,19 @@ import (
 // compressions are what ADD unpacks, by their first bytes.
 var compressions = []struct {
 	magic string
-	open  func(io.Reader) (io.ReadCloser, error)
+	open  func(*bufio.Reader) (io.ReadCloser, error)
 }{
-	{"\x1f\x8b\x08", func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
-	{"BZh", func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
-	{"\x28\xb5\x2f\xfd", func(r io.Reader) (io.ReadCloser, error) {
+	{"\x1f\x8b\x08", func(r *bufio.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"BZh", func(r *bufio.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil }},
+	{"\x28\xb5\x2f\xfd", func(r *bufio.Reader) (io.ReadCloser, error) {
 		decoder, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, err
 		}
 		return decoder.IOReadCloser(), nil
 	}},
-	{"\xfd7zXZ\x00", func(io.Reader) (io.ReadCloser, error) { return nil, errXZ }},
+	{xzMagic, openXZ},
 }
-
-// errXZ says that a file is compressed in a way that is known, but not read.
-var errXZ = errors.New("compressed with xz")
 
 // unpack puts the content of an archive into the target, where the source is
 // one. Its owners and modes count, and --chown, but not --chmod.
@@ -52,8 +49,8 @@ func (c *copier) unpack(ctx context.Context, name string) (done bool, err error)
 	}
 	a := &archive{file: &viewed{view: c.from, name: source, size: e.Header.Size, modified: e.Header.ModTime}}
 	isArchive, err := a.recognize(ctx)
-	if errors.Is(err, errXZ) {
-		return false, invalid("ADD %q: archives that are compressed with xz are not unpacked: compress it with gzip or zstd, or COPY it as it is", name)
+	if special, ok := errors.AsType[*xzError](err); ok {
+		return false, invalid("ADD %q: the file is compressed with xz in a way that is not unpacked: %s. Compress it with gzip, zstd or xz's own settings, or COPY it as it is", name, special.why)
 	}
 	if err != nil || !isArchive {
 		return false, err
@@ -150,7 +147,7 @@ func (a *archive) recognize(ctx context.Context) (bool, error) {
 	}
 	defer file.Close()
 	plain, err := decompress(file)
-	if errors.Is(err, errXZ) {
+	if _, special := errors.AsType[*xzError](err); special {
 		return false, err
 	}
 	if err != nil {
@@ -163,15 +160,21 @@ func (a *archive) recognize(ctx context.Context) (bool, error) {
 
 // decompress reads compressed or plain data, told apart by their first bytes.
 func decompress(r io.Reader) (io.ReadCloser, error) {
-	buffered := bufio.NewReaderSize(r, 64<<10)
+	counter := &countingReader{from: r}
+	buffered := bufio.NewReaderSize(counter, 64<<10)
 	first, err := buffered.Peek(6)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	for _, c := range compressions {
-		if bytes.HasPrefix(first, []byte(c.magic)) {
-			return c.open(buffered)
+		if !bytes.HasPrefix(first, []byte(c.magic)) {
+			continue
 		}
+		plain, err := c.open(buffered)
+		if err != nil {
+			return nil, err
+		}
+		return &boundedReader{ReadCloser: plain, compressed: counter}, nil
 	}
 	return io.NopCloser(buffered), nil
 }

@@ -47,6 +47,18 @@ func packedWith(t *testing.T, how, text string) string {
 	return buffer.String()
 }
 
+// packedXZ compresses text with xz in a certain way.
+func packedXZ(t *testing.T, text string, options ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "xz", append(options, "-c")...)
+	command.Stdin = strings.NewReader(text)
+	packed, err := command.Output()
+	if err != nil {
+		t.Skipf("needs the program xz: %v", err)
+	}
+	return string(packed)
+}
+
 // addAction is what the Dockerfile "ADD source target" becomes.
 func addAction(source, target string) *pb.FileActionCopy {
 	a := copyAction(source, target)
@@ -65,7 +77,7 @@ func TestAdd(t *testing.T) {
 		"4755 3:4 to/z/prog=P", "644 3:4 to/a=A", "644 3:4 to/z/through=T", "644 3:4 to/climbs=C",
 		"644 3:4 to/new/deep/f=F", "644 3:4 to/a2=second", "644 3:4 to/empty=", "644 3:4 to/hard⇒to/a",
 	}
-	for _, how := range []string{"", "gzip", "zstd", "bzip2"} {
+	for _, how := range []string{"", "gzip", "zstd", "bzip2", "xz"} {
 		t.Run("compressed with "+how, func(t *testing.T) {
 			t.Parallel()
 			view := contextOf(t, map[string]string{"x.tar": packedWith(t, how, content)})
@@ -88,12 +100,12 @@ func TestAdd(t *testing.T) {
 	})
 	t.Run("no archive", func(t *testing.T) {
 		t.Parallel()
-		content := map[string]string{"gz": packedWith(t, "gzip", "only text"), "empty": "", "broken": "\x1f\x8b\x08", "dir/x.tar": archiveOf(t, "644 0:0 a=A")}
+		content := map[string]string{"gz": packedWith(t, "gzip", "only text"), "empty": "", "broken": "\x1f\x8b\x08", "xz": "\xfd7zXZ\x00 and so on", "dir/x.tar": archiveOf(t, "644 0:0 a=A")}
 		got := planned(t, step(addAction(".", "/")), layers(t), contextOf(t, content))
-		if len(got) != 5 || !strings.Contains(got[1], "dir/") || !strings.HasPrefix(got[2], "644 0:0 dir/x.tar=") {
+		if len(got) != 6 || !strings.Contains(got[1], "dir/") || !strings.HasPrefix(got[2], "644 0:0 dir/x.tar=") {
 			t.Errorf("a folder of files was unpacked: %q", got)
 		}
-		for _, name := range []string{"gz", "empty", "broken"} {
+		for _, name := range []string{"gz", "empty", "broken", "xz"} {
 			got := planned(t, step(addAction(name, "/")), layers(t), contextOf(t, content))
 			if len(got) != 1 || got[0] != "644 0:0 "+name+"="+content[name] {
 				t.Errorf("ADD %s made %q", name, got)
@@ -105,10 +117,13 @@ func TestAdd(t *testing.T) {
 func TestAddProblems(t *testing.T) {
 	t.Parallel()
 	view := contextOf(t, map[string]string{
-		"xz": "\xfd7zXZ\x00 and so on", "wh": archiveOf(t, "644 0:0 .wh.etc=1"), "cut": archiveOf(t, "644 0:0 a="+strings.Repeat("x", 2000))[:1024],
+		"xz-program": packedXZ(t, archiveOf(t, "644 0:0 a=A"), "--x86", "--lzma2"), "xz-large": packedXZ(t, archiveOf(t, "644 0:0 a=A"), "--lzma2=dict=512MiB"),
+		"wh": archiveOf(t, "644 0:0 .wh.etc=1"), "cut": archiveOf(t, "644 0:0 a="+strings.Repeat("x", 2000))[:1024],
 	})
 	for name, want := range map[string]string{
-		"xz": `ADD "xz": archives that are compressed with xz are not unpacked`, "wh": `the name "/.wh.etc" cannot be in an image`,
+		"xz-program": `ADD "xz-program": the file is compressed with xz in a way that is not unpacked: with a filter for programs.`,
+		"xz-large":   `ADD "xz-large": the file is compressed with xz in a way that is not unpacked: with a dictionary of 512MiB, where 256MiB is the most.`,
+		"wh":         `the name "/.wh.etc" cannot be in an image`,
 	} {
 		if got := problem(t, step(addAction(name, "/")), layers(t), view); !strings.Contains(got, want) {
 			t.Errorf("%s: problem is %s", name, got)
@@ -144,6 +159,24 @@ func TestArchiveIsReadInOrder(t *testing.T) {
 		}
 		if err := open[i].Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestCheckGrowth covers archives that are made to fill a disk.
+func TestCheckGrowth(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in, out int64
+		stops   bool
+	}{
+		"small and grows much": {1, 8 << 30, false},
+		"large and real":       {1 << 30, 20 << 30, false},
+		"a bomb":               {1 << 20, 8<<30 + 1, true},
+	} {
+		err := checkGrowth(c.in, c.out)
+		if stopped := err != nil; stopped != c.stops {
+			t.Errorf("%s: checkGrowth = %v", name, err)
 		}
 	}
 }
