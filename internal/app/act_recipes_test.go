@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
 
@@ -28,28 +29,58 @@ func TestRecipes(t *testing.T) {
 	engine := servers.Docker(t)
 	engine.ImportBusybox(t)
 	images := servers.Registry(t, servers.RegistryConfig{})
-	r := &runner{program: program, engine: engine, action: releaseAction(t, engine, images.Host)}
+	r := &runner{program: program, engine: engine, action: releaseAction(t, engine, images.Host), images: images.Host}
 	t.Run("deploy and roll back", func(t *testing.T) { deployAndRollBack(t, r) })
 	t.Run("run steps", func(t *testing.T) { runSteps(t, r) })
+	t.Run("previews", func(t *testing.T) { previews(t, r) })
+	t.Run("promotion", func(t *testing.T) { promotion(t, r) })
+	t.Run("monorepo", func(t *testing.T) { threeApps(t, r) })
+	t.Run("organization", func(t *testing.T) { organization(t, r) })
 }
 
-// recipe returns a workflow of docs/recipes by its place in a repository, with
-// the only shell that the runner of the tests has.
+// recipe returns a workflow of docs/recipes by its place in a repository, as act
+// takes it.
 func recipe(t *testing.T, page, place string) string {
 	t.Helper()
-	return recipeSource(t, page, place) + "defaults: { run: { shell: sh } }\n"
+	return forAct(recipeSource(t, page, place))
 }
 
-// startRecipe runs one workflow of the project.
+// forAct returns a workflow with the only shell that the runner of the tests has,
+// and without what the schema of act 0.2 refuses. Act ignores the rest of an
+// environment, and concurrency: nobody approves anything, and runs do not wait.
+func forAct(workflow string) string {
+	return regexp.MustCompile(`(?m)^ +deployment: false\n`).ReplaceAllString(workflow, "") + "defaults: { run: { shell: sh } }\n"
+}
+
+// startRecipe runs one workflow of the project, which must go well without a
+// complaint about what its token may not.
 func (p *project) startRecipe(t *testing.T, place, event string, words ...string) runLog {
 	t.Helper()
-	log := p.start(t, nil, event, append(words,
-		"-W", filepath.Join(p.folder, place), "-P", "ubuntu-24.04="+servers.Busybox,
-		"--local-repository", "deploy-action/deploy-action@v1="+p.runner.action)...)
+	log := p.tryRecipe(t, place, event, words...)
 	if log.err != nil {
 		t.Fatalf("%s ended with %v", place, log.err)
 	}
+	for _, line := range log.lines {
+		if line.Command == "warning" {
+			t.Errorf("%s warns: %s", place, line.Argument)
+		}
+	}
 	return log
+}
+
+// tryRecipe runs one workflow of the project. Act has one token for all jobs; it
+// may do what one of them may.
+func (p *project) tryRecipe(t *testing.T, place, event string, words ...string) runLog {
+	t.Helper()
+	path := filepath.Join(p.folder, place)
+	token := githubfake.Token{Text: jobToken}
+	for _, job := range jobsOf(t, read(t, path)) {
+		token.Permissions = append(token.Permissions, job.permissions()...)
+	}
+	p.github.AddToken(token)
+	return p.start(t, nil, event, append(words,
+		"-W", path, "-P", "ubuntu-24.04="+servers.Busybox,
+		"--local-repository", "deploy-action/deploy-action@v1="+p.runner.action)...)
 }
 
 // change commits a change of one file.
@@ -63,28 +94,18 @@ func (p *project) change(t *testing.T, path, content string) {
 const (
 	deployPlace   = ".github/workflows/deploy.yml"
 	rollbackPlace = ".github/workflows/rollback.yml"
+	holdPlace     = ".github/workflows/hold.yml"
 )
 
-// deployAndRollBack deploys two versions on push, goes back by hand, and forth
-// again by a call from outside.
+// deployAndRollBack deploys two versions on push, goes back by hand, keeps that
+// for a while, and goes forth again by a call from outside.
 func deployAndRollBack(t *testing.T, r *runner) {
 	p := newProject(t, r, map[string]string{
-		deployPlace:   recipe(t, "deploy.md", deployPlace),
-		rollbackPlace: recipe(t, "rollback.md", rollbackPlace),
-		"Dockerfile":  dockerfile,
-		"waypoint.hcl": `project = "shop"
-
-app "web" {
-  build {
-    use "docker" {}
-  }
-  deploy {
-    use "docker" {
-      service_port = 8080
-    }
-  }
-}
-`,
+		deployPlace:    recipe(t, "deploy.md", deployPlace),
+		rollbackPlace:  recipe(t, "rollback.md", rollbackPlace),
+		holdPlace:      recipe(t, "rollback.md", holdPlace),
+		"Dockerfile":   dockerfile,
+		"waypoint.hcl": "project = \"shop\"\n" + containerApp("web", ""),
 	})
 	copyFile(t, "/bin/busybox", filepath.Join(p.folder, "busybox"))
 	defer removeDeployments(t, r)
@@ -103,10 +124,53 @@ app "web" {
 		"--input", "workspace=production", "--input", "app=web", "--input", "reason=checkout fails")
 	p.checkServes(t, 1, "checkout fails")
 
+	hold := func(command string) {
+		t.Helper()
+		p.startRecipe(t, holdPlace, "workflow_dispatch",
+			"--input", "workspace=production", "--input", "command="+command, "--input", "reason=until the database has moved")
+	}
+	hold("hold")
+	if log := p.tryRecipe(t, deployPlace, "push"); log.err == nil || !strings.Contains(log.String(), "until the database has moved") {
+		t.Errorf("the deploy of what is held ended with %v", log.err)
+	}
+	hold("unhold")
+
 	event := filepath.Join(t.TempDir(), "event.json")
 	write(t, event, `{"action": "rollback", "client_payload": {"app": "web", "deployment": 2, "reason": "alert 812"}}`)
 	p.startRecipe(t, rollbackPlace, "repository_dispatch", "-e", event)
 	p.checkServes(t, 2, "alert 812")
+}
+
+// containerApp returns an app of waypoint.hcl that runs in the Docker engine,
+// with further settings.
+func containerApp(name, settings string) string {
+	return fmt.Sprintf(`
+app %q {
+  %s
+  build {
+    use "docker" {}
+  }
+  deploy {
+    use "docker" {
+      service_port = 8080
+    }
+  }
+}
+`, name, settings)
+}
+
+// pages returns what users get from the apps that are released, by "APP in
+// ENVIRONMENT", as GitHub's Deployments tell where.
+func (p *project) pages(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, d := range p.github.Deployments() {
+		if d.State() == "success" {
+			name := strings.TrimPrefix(d.Task, "deploy-action:shop/") + " in " + d.Environment
+			found[name] += fetch(t, d.Statuses[len(d.Statuses)-1].EnvironmentURL)
+		}
+	}
+	return found
 }
 
 // checkServes fails the test unless the newest release is of a deployment with
@@ -174,8 +238,7 @@ app "web" {
 		t.Error("the command of exec did not find the runner's tool")
 	}
 	p.change(t, "waypoint.hcl", "project   = \"shop\"\n")
-	log := p.start(t, nil, "pull_request", "-W", filepath.Join(p.folder, checkPlace), "-P", "ubuntu-24.04="+servers.Busybox,
-		"--local-repository", "deploy-action/deploy-action@v1="+p.runner.action)
+	log := p.tryRecipe(t, checkPlace, "pull_request")
 	if log.err == nil || !strings.Contains(log.String(), "waypoint.hcl") {
 		t.Errorf("the check of a file that is not formatted ended with %v", log.err)
 	}

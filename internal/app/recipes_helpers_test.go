@@ -14,15 +14,25 @@ import (
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
 
-// recipeSource returns a workflow of docs/recipes by its place in a repository.
+// recipeSource returns a workflow of docs/recipes by its place in a repository:
+// the first one that the page has for it.
 func recipeSource(t *testing.T, page, place string) string {
 	t.Helper()
+	return recipeSources(t, page, place)[0]
+}
+
+// recipeSources returns all workflows that a page of docs/recipes has for one
+// place in a repository, in the order of the page.
+func recipeSources(t *testing.T, page, place string) (sources []string) {
+	t.Helper()
 	block := regexp.MustCompile("(?ms)^```yaml\n(# " + regexp.QuoteMeta(place) + "\n.*?)^```$")
-	found := block.FindStringSubmatch(textOf(t, filepath.Join("../../docs/recipes", page)))
-	if found == nil {
+	for _, found := range block.FindAllStringSubmatch(textOf(t, filepath.Join("../../docs/recipes", page)), -1) {
+		sources = append(sources, found[1])
+	}
+	if sources == nil {
 		t.Fatalf("docs/recipes/%s has no %s", page, place)
 	}
-	return found[1]
+	return sources
 }
 
 // recipeJob is a job that users copy: what its token may do, and what its one
@@ -38,7 +48,17 @@ type recipeJob struct {
 // recipeJobOf returns a job of a workflow of docs/recipes.
 func recipeJobOf(t *testing.T, page, place, name string) recipeJob {
 	t.Helper()
-	source := []byte(recipeSource(t, page, place))
+	job, ok := jobsOf(t, recipeSource(t, page, place))[name]
+	if !ok {
+		t.Fatalf("%s of docs/recipes/%s has no job %s", place, page, name)
+	}
+	return job
+}
+
+// jobsOf returns the jobs of a workflow, each with what its token may do.
+func jobsOf(t *testing.T, workflow string) map[string]recipeJob {
+	t.Helper()
+	source := []byte(workflow)
 	kind, err := yaml.Standard.ImpliedType(source)
 	if err != nil {
 		t.Fatal(err)
@@ -51,30 +71,33 @@ func recipeJobOf(t *testing.T, page, place, name string) recipeJob {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var workflow struct {
+	var read struct {
 		Permissions map[string]string
 		Jobs        map[string]recipeJob
 	}
-	if err := json.Unmarshal(data, &workflow); err != nil {
+	if err := json.Unmarshal(data, &read); err != nil {
 		t.Fatal(err)
 	}
-	job, ok := workflow.Jobs[name]
-	if !ok {
-		t.Fatalf("%s of docs/recipes/%s has no job %s", place, page, name)
+	for name, job := range read.Jobs {
+		if job.Permissions == nil {
+			job.Permissions = read.Permissions
+			read.Jobs[name] = job
+		}
 	}
-	if job.Permissions == nil {
-		job.Permissions = workflow.Permissions
-	}
-	return job
+	return read.Jobs
 }
 
 // allow gives the token of the steps what the job's may do.
 func (j recipeJob) allow(github *githubfake.Fake) {
-	token := githubfake.Token{Text: stepToken}
+	github.AddToken(githubfake.Token{Text: stepToken, Permissions: j.permissions()})
+}
+
+// permissions returns what the job's token may do, as [githubfake.Token] says it.
+func (j recipeJob) permissions() (may []string) {
 	for scope, level := range j.Permissions {
-		token.Permissions = append(token.Permissions, scope+": "+level)
+		may = append(may, scope+": "+level)
 	}
-	github.AddToken(token)
+	return may
 }
 
 // inputs allows the job what it may do, and returns the inputs of the action as

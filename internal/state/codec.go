@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"slices"
-	"sync"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -132,60 +129,33 @@ func decode(r io.Reader) (Header, []Record, error) {
 }
 
 func decodeLines(r io.Reader) (Header, []Record, error) {
-	content, err := io.ReadAll(io.LimitReader(r, maxState+1))
+	limited := &io.LimitedReader{R: r, N: maxState + 1}
+	source := bufio.NewReader(limited)
+	first, err := source.ReadBytes('\n')
 	switch {
+	case len(first) == 0 && errors.Is(err, io.EOF):
+		return Header{}, nil, ErrNotState
+	case err != nil && !errors.Is(err, io.EOF):
+		return Header{}, nil, err
+	}
+	h, err := decodeHeader(kindState, bytes.TrimSuffix(first, []byte("\n")))
+	if err != nil {
+		return Header{}, nil, err
+	}
+	records, err := decodeRecords(source)
+	switch {
+	case limited.N == 0:
+		return Header{}, nil, fmt.Errorf("%w: it holds more than %d MiB", ErrDamaged, maxState>>20)
 	case err != nil:
 		return Header{}, nil, err
-	case len(content) > maxState:
-		return Header{}, nil, fmt.Errorf("%w: it holds more than %d MiB", ErrDamaged, maxState>>20)
-	case len(content) == 0:
-		return Header{}, nil, ErrNotState
-	}
-	first, rest, _ := bytes.Cut(content, []byte("\n"))
-	h, err := decodeHeader(kindState, first)
-	if err != nil {
-		return Header{}, nil, err
-	}
-	if !bytes.HasSuffix(content, []byte("\n")) {
-		return Header{}, nil, fmt.Errorf("%w: its last line has no end", ErrDamaged)
-	}
-	records, err := decodeRecords(slices.Collect(bytes.Lines(rest)))
-	if err != nil {
-		return Header{}, nil, err
+	case !bytes.HasSuffix(first, []byte("\n")):
+		return Header{}, nil, errNoEnd
 	}
 	return h, records, nil
 }
 
-// decodeRecords reads one record from each line. Whoever looks at a state waits
-// for this, so it takes every processor there is.
-func decodeRecords(lines [][]byte) ([]Record, error) {
-	if len(lines) == 0 {
-		return nil, nil
-	}
-	records := make([]Record, len(lines))
-	size := max(minBatch, (len(lines)-1)/runtime.GOMAXPROCS(0)+1)
-	errs := make([]error, (len(lines)-1)/size+1) // of each batch the first
-	var batches sync.WaitGroup
-	for i := range errs {
-		batches.Go(func() {
-			decoder := &recordDecoder{}
-			for n := i * size; n < min((i+1)*size, len(lines)); n++ {
-				if records[n], errs[i] = decoder.record(lines[n]); errs[i] != nil {
-					errs[i] = fmt.Errorf("record %d: %w", n+1, errs[i])
-					return
-				}
-			}
-		})
-	}
-	batches.Wait()
-	if err := cmp.Or(errs...); err != nil {
-		return nil, err
-	}
-	return records, nil
-}
-
-// minBatch is how many records are worth a goroutine.
-const minBatch = 250
+// errNoEnd means that a file was cut where a line would have gone on.
+var errNoEnd = fmt.Errorf("%w: its last line has no end", ErrDamaged)
 
 // classify replaces what the layers below say of a bad file by our own words.
 func classify(err error) error {

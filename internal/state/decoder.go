@@ -1,10 +1,94 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"runtime"
+	"sync"
 )
+
+// batchSize is how many records are worth handing to another processor.
+const batchSize = 100
+
+// batch is some lines of a file, and the records in them.
+type batch struct {
+	lines   [][]byte
+	records []Record
+	err     error // of the first line that is no good
+}
+
+// decodeRecords reads one record from each line, to the end of source. Whoever
+// looks at a state waits for this, so every processor decodes records while
+// those behind them are still being unzipped.
+func decodeRecords(source *bufio.Reader) ([]Record, error) {
+	var batches []*batch
+	work := make(chan *batch)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			decoder := &recordDecoder{}
+			for b := range work {
+				b.decode(decoder)
+			}
+		})
+	}
+	err := readBatches(source, func(b *batch) {
+		batches = append(batches, b)
+		work <- b
+	})
+	close(work)
+	workers.Wait()
+	records := make([]Record, 0, len(batches)*batchSize)
+	for i, b := range batches {
+		if err == nil && b.err != nil {
+			err = fmt.Errorf("record %d: %w", i*batchSize+len(b.records)+1, b.err)
+		}
+		records = append(records, b.records...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// readBatches hands on the lines of source, to its end.
+func readBatches(source *bufio.Reader, handOn func(*batch)) error {
+	b := &batch{}
+	for {
+		line, err := source.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF) && len(line) == 0:
+			handOn(b)
+			return nil
+		case errors.Is(err, io.EOF):
+			return errNoEnd
+		case err != nil:
+			return err
+		}
+		b.lines = append(b.lines, line)
+		if len(b.lines) == batchSize {
+			handOn(b)
+			b = &batch{}
+		}
+	}
+}
+
+// decode reads the lines of b, up to the first that is no good.
+func (b *batch) decode(decoder *recordDecoder) {
+	b.records = make([]Record, 0, len(b.lines))
+	for _, line := range b.lines {
+		r, err := decoder.record(line)
+		if err != nil {
+			b.err = err
+			return
+		}
+		b.records = append(b.records, r)
+	}
+}
 
 // recordDecoder reads the lines of records. Those that have nothing but fields
 // of ours, as nearly all have, take one pass: the origin with the rest, and with
