@@ -1,7 +1,9 @@
 package app_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -27,7 +29,8 @@ import (
 // its status, and that its predecessor serves nobody. The post step does the last
 // three. A lock by Deployments is best effort: it takes a look more before the
 // platform is touched, two before traffic moves, and two to find out that the
-// token may not lock on a ref, of which the second is a write that is refused.
+// token may not lock on a ref, of which the second is a write that is refused. The
+// list that shows whose turn it is shows the newest Deployments as well.
 func TestBudgetOfOneUp(t *testing.T) {
 	t.Parallel()
 	type budget struct{ main, post tally }
@@ -42,10 +45,10 @@ func TestBudgetOfOneUp(t *testing.T) {
 		"ref, 10 earlier deployments":             {"write", 10, false, later},
 		"ref, 1000 earlier deployments":           {"write", 1000, false, later},
 		"ref, 10 earlier deployments, a gap":      {"write", 10, true, budget{tally{14, 6, 0}, later.post}},
-		"Deployments, 0 earlier deployments":      {"read", 0, false, budget{tally{13, 6, 1}, first.post}},
-		"Deployments, 10 earlier deployments":     {"read", 10, false, budget{tally{16, 6, 1}, later.post}},
-		"Deployments, 1000 earlier deployments":   {"read", 1000, false, budget{tally{16, 6, 1}, later.post}},
-		"Deployments, 10 earlier ones, and a gap": {"read", 10, true, budget{tally{17, 6, 1}, later.post}},
+		"Deployments, 0 earlier deployments":      {"read", 0, false, budget{tally{12, 6, 1}, first.post}},
+		"Deployments, 10 earlier deployments":     {"read", 10, false, budget{tally{15, 6, 1}, later.post}},
+		"Deployments, 1000 earlier deployments":   {"read", 1000, false, budget{tally{15, 6, 1}, later.post}},
+		"Deployments, 10 earlier ones, and a gap": {"read", 10, true, budget{tally{16, 6, 1}, later.post}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,20 +72,77 @@ func TestBudgetOfOneUp(t *testing.T) {
 	}
 }
 
-// TestBudgetAfterIdleRuns counts what an up asks for after runs that had the lock
-// and left nothing: one list for each, for what no other list shows.
-func TestBudgetAfterIdleRuns(t *testing.T) {
+// TestBudgetInOrdinaryLife counts what an up asks for after runs of all kinds: it
+// is never more than the budget, however many they were.
+func TestBudgetInOrdinaryLife(t *testing.T) {
 	t.Parallel()
-	f := newBudgetFleet(t, "contents: write")
-	f.deployed(t, 10)
-	f.succeeds(t, "up")
-	f.succeeds(t, "prune")
-	f.succeeds(t, "prune")
-	before := len(f.github.Calls())
-	f.succeeds(t, "up")
-	if got, _ := f.split(before); got != (tally{16, 6, 0}) {
-		t.Errorf("up took %+v, want 16 calls, 6 of them writes", got)
+	idle := func(times int) func(t *testing.T, f *fleet) {
+		return func(t *testing.T, f *fleet) {
+			for range times {
+				f.succeeds(t, "prune") // there is nothing to prune
+			}
+		}
 	}
+	for name, before := range map[string]func(t *testing.T, f *fleet){
+		"an idle run":      idle(1),
+		"two idle runs":    idle(2),
+		"four idle runs":   idle(4),
+		"seven idle runs":  idle(7),
+		"a rollback":       func(t *testing.T, f *fleet) { f.succeeds(t, "rollback") },
+		"two rollbacks":    func(t *testing.T, f *fleet) { f.succeeds(t, "rollback"); f.succeeds(t, "rollback") },
+		"a hold":           func(t *testing.T, f *fleet) { f.succeeds(t, "hold", "--reason=x"); f.succeeds(t, "unhold") },
+		"a failed run":     func(t *testing.T, f *fleet) { f.fails(t) },
+		"two failed runs":  func(t *testing.T, f *fleet) { f.fails(t); f.fails(t) },
+		"a plan":           func(t *testing.T, f *fleet) { f.succeeds(t, "plan"); f.succeeds(t, "status") },
+		"a build":          func(t *testing.T, f *fleet) { f.succeeds(t, "build"); f.succeeds(t, "prune") },
+		"a second attempt": func(t *testing.T, f *fleet) { f.again(t); f.succeeds(t, "prune") },
+	} {
+		for _, lock := range []string{"write", "read"} {
+			t.Run(name+", contents: "+lock, func(t *testing.T) {
+				t.Parallel()
+				f := newBudgetFleet(t, "contents: "+lock)
+				f.deployed(t, 10)
+				f.succeeds(t, "up")
+				f.succeeds(t, "up")
+				before(t, f)
+				since := len(f.github.Calls())
+				f.succeeds(t, "up")
+				main, post := f.split(since)
+				t.Logf("contents: %s, after %s: %d calls, %d of them writes; the post step %d and %d", lock, name, main.calls, main.writes, post.calls, post.writes)
+				if main.calls > 16 || main.writes > 6 {
+					t.Errorf("up took %+v, want at most 16 calls, 6 of them writes", main)
+				}
+				// It takes away what tells of uploads that no list leads to.
+				if post.calls > 6 || post.writes > 5 {
+					t.Errorf("its post step took %+v, want at most 6 calls, 5 of them writes", post)
+				}
+			})
+		}
+	}
+}
+
+// fails has a deploy go wrong at the platform.
+func (f *fleet) fails(t *testing.T) {
+	t.Helper()
+	f.cutAt, f.cut = "deploy", func(context.Context) error { return errors.New("the crane is broken") }
+	if status, log := f.run(t, "up"); status != 1 {
+		t.Fatalf("up: exit status %d\n%s", status, log)
+	}
+	f.cutAt = ""
+}
+
+// again has the last run make a second attempt.
+func (f *fleet) again(t *testing.T) {
+	t.Helper()
+	f.github.AddRun(githubfake.Run{ID: f.id(), Attempt: 2, HeadSHA: f.head, HeadBranch: "main", Event: "push"})
+	temp := t.TempDir()
+	environ := f.environ(t, temp, errand{run: f.id(), attempt: 2, head: f.head, job: "deploy", inputs: append(asks("up"), f.inputs...)})
+	for _, name := range []string{"deploy-action", "deploy-action-post"} {
+		if status, log := f.step(t.Context(), name, environ, f.line()); status != 0 {
+			t.Fatalf("%s: exit status %d\n%s", name, status, log)
+		}
+	}
+	f.github.AddRun(githubfake.Run{ID: f.id(), Attempt: 2, HeadSHA: f.head, HeadBranch: "main", Event: "push", Status: "completed", Conclusion: "success"})
 }
 
 // newBudgetFleet is a fleet whose runs have a post step, and a token that may

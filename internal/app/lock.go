@@ -71,6 +71,12 @@ func (r readable) Lock(ctx context.Context, project, app, workspace string, wait
 		return unlock, invalid(fmt.Sprintf("No permission to keep the state of app %q in workspace %q", app, workspace), fmt.Sprintf(
 			"%v. Records are kept on a git ref of the repository. %s Nothing was changed.", refused.Err, r.grant("contents: write")))
 	}
+	if refused, ok := errors.AsType[*runstore.UntellableError](err); ok {
+		return unlock, invalid(fmt.Sprintf("No permission to note what happens to app %q in workspace %q", app, workspace), fmt.Sprintf(
+			"%v. Add `deployments: write` or, better, `contents: write` to the permissions block of the job. The input `lock: off` alone does without a lock, "+
+				"but not without the note that a deploy leaves before it begins: where nothing else can deploy at the same time, set the input `deployments: false` as well. "+
+				"Nothing was changed. All permissions that a job can need:\n\n%s", refused, permissionBlock()))
+	}
 	if problem := tokenProblem(err); problem != nil {
 		err = &engine.InvalidError{Diags: diag.Locate(problem, nil, hcl.Range{})}
 	}

@@ -117,3 +117,57 @@ func TestPreviewWithoutPermissions(t *testing.T) {
 		})
 	}
 }
+
+// To do without a lock is not to do without the note that a deploy leaves: who may
+// neither leave one nor write contents is refused before anything is touched, also
+// where a state is kept already.
+func TestLockOffWithoutPermissions(t *testing.T) {
+	t.Parallel()
+	const (
+		off     = "INPUT_LOCK=off"
+		refused = "No permission to note what happens to app \"web\""
+	)
+	for name, c := range map[string]struct {
+		has    []string
+		inputs []string
+		want   lack
+	}{
+		"neither":             {want: lack{2, refused}},
+		"all may be read":     {has: []string{"deployments: read", "contents: read"}, want: lack{2, refused}},
+		"Deployments":         {has: []string{"deployments: write"}},
+		"contents":            {has: []string{"contents: write"}},
+		"neither, on purpose": {inputs: []string{"INPUT_DEPLOYMENTS=false"}},
+	} {
+		for _, verb := range []string{"up", "rollback", "destroy", "plan"} {
+			t.Run(verb+": "+name, func(t *testing.T) {
+				t.Parallel()
+				want := c.want
+				if verb == "plan" { // it changes nothing
+					want = lack{}
+				}
+				j := newJob(t, nullApp)
+				for range 2 {
+					if status, log := j.run(t, "deploy-action"); status != 0 {
+						t.Fatalf("exit status %d\n%s", status, log)
+					}
+				}
+				j.later()
+				j.github.AddToken(githubfake.Token{Text: stepToken, Permissions: append(c.has, "actions: read", "statuses: write")})
+				j.inputs = slices.Concat(j.inputs, c.inputs, []string{off, "INPUT_COMMAND=" + verb})
+				uploads, deployments := len(j.github.Artifacts()), len(j.github.Deployments())
+				status, log := j.run(t, "deploy-action")
+				if status != want.status || !strings.Contains(log, want.says) || want.says == "" && strings.Contains(log, "permission") {
+					t.Errorf("exit status %d, want %d and %q\n%s", status, want.status, want.says, log)
+				}
+				for _, text := range []string{"Add `deployments: write` or, better, `contents: write`", "set the input `deployments: false` as well", "Nothing was changed"} {
+					if status != 0 && !strings.Contains(log, text) {
+						t.Errorf("the log lacks %q:\n%s", text, log)
+					}
+				}
+				if status != 0 && (len(j.github.Artifacts()) != uploads || len(j.github.Deployments()) != deployments) {
+					t.Error("something was recorded")
+				}
+			})
+		}
+	}
+}

@@ -61,6 +61,23 @@ func (c *Client) RunArtifacts(ctx context.Context, run int64) iter.Seq2[Artifact
 	})
 }
 
+// Artifact returns one artifact, also one that has expired. Its error is
+// [ErrGone] where it was deleted.
+func (c *Client) Artifact(ctx context.Context, id int64) (Artifact, error) {
+	var found *github.Artifact
+	err := c.call(ctx, readActions, readPatience, func() (err error) {
+		found, _, err = c.rest.Actions.GetArtifact(ctx, c.owner, c.name, id)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrGone
+	}
+	if err != nil {
+		return Artifact{}, fmt.Errorf("asking for artifact %d: %w", id, err)
+	}
+	return artifactOf(found), nil
+}
+
 func (c *Client) artifacts(ctx context.Context, list func(github.ListOptions) (*github.ArtifactList, *github.Response, error)) iter.Seq2[Artifact, error] {
 	q := question{"artifacts", readActions, readPatience}
 	return pages(ctx, c, q, func(page github.ListOptions) ([]Artifact, *github.Response, error) {

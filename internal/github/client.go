@@ -41,6 +41,7 @@ type Client struct {
 	owner, name string
 	token       tokenSource
 	pause       pause
+	clock       *clock
 }
 
 // New returns a Client. It sends nothing.
@@ -68,14 +69,15 @@ func newClient(o Options, token tokenSource) (*Client, error) {
 		return nil, fmt.Errorf("the address of the GitHub API, %q, is not a URL", o.API)
 	}
 	signed := *o.HTTP
-	signed.Transport = &authorized{host: base.Host, token: token, next: cmp.Or(o.HTTP.Transport, http.DefaultTransport)}
+	told := new(clock)
+	signed.Transport = &authorized{host: base.Host, token: token, clock: told, next: cmp.Or(o.HTTP.Transport, http.DefaultTransport)}
 
 	rest := github.NewClient(&signed)
 	rest.BaseURL = base
 	rest.UserAgent = userAgent
 	rest.RateLimitRedirectionalEndpoints = true // typed errors for downloads, too
 	rest.DisableRateLimitCheck = true           // it takes the end of one limit for that of another
-	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name, token: token}, nil
+	return &Client{rest: rest, http: o.HTTP, owner: owner, name: name, token: token, clock: told}, nil
 }
 
 // Seal returns a code that only those can make of text who have the client's
@@ -91,11 +93,12 @@ func (c *Client) Seal(ctx context.Context, text string) (string, error) {
 	return hex.EncodeToString(code.Sum(nil)), nil
 }
 
-// authorized adds the token to requests for one host. A redirect to another
-// host does not get it.
+// authorized adds the token to requests for one host, and reads the time that its
+// answers tell. A redirect to another host does not get the token.
 type authorized struct {
 	host  string
 	token tokenSource
+	clock *clock
 	next  http.RoundTripper
 }
 
@@ -115,7 +118,11 @@ func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Header.Set("Authorization", "Bearer "+token.Reveal())
 	}
-	return a.next.RoundTrip(r)
+	answer, err := a.next.RoundTrip(r)
+	if err == nil {
+		a.clock.note(answer)
+	}
+	return answer, err
 }
 
 // Repository is what we need to know of a repository.

@@ -73,23 +73,23 @@ func (l *refLock) evict(ctx context.Context, k Key, h Holder) error {
 	if !now.same(h) {
 		return github.ErrConflict
 	}
-	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us(), Before: now.followed(l.run.RunID)})
+	_, err = l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us(), Kept: now.Kept, Before: now.followed(l.run.RunID)})
 	return err
 }
 
 func (l *deploymentLock) holder(ctx context.Context, k Key) (Holder, bool, error) {
-	queue, err := l.queue(ctx, k)
-	if err != nil || len(queue) == 0 {
+	line, _, err := l.tickets(ctx, k)
+	if err != nil || len(line) == 0 {
 		return Holder{}, false, err
 	}
-	return queue[0].Holder, true, nil
+	return line[0].Holder, true, nil
 }
 
 // evict removes every place of h in the queue.
 func (l *deploymentLock) evict(ctx context.Context, k Key, h Holder) error {
-	queue, err := l.queue(ctx, k)
+	line, _, err := l.tickets(ctx, k)
 	if err != nil {
 		return err
 	}
-	return l.removeAll(ctx, places(queue, h))
+	return l.removeAll(ctx, places(line, h))
 }

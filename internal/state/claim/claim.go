@@ -49,6 +49,15 @@ func (k Key) task(kind string) string {
 	return fmt.Sprintf("deploy-action%s:%s/%s", strings.TrimSuffix("-"+kind, "-"), k.Project, k.App)
 }
 
+// lockTask is what a lock by Deployments goes by. It is that of the intents, so
+// that one list shows both; but the list of previews is for those who end them.
+func (k Key) lockTask() string {
+	if k.Preview() != "" {
+		return k.task("lock")
+	}
+	return k.task("")
+}
+
 // longestName leaves room below what file systems allow, for git may keep a ref
 // as a file.
 const longestName = 200

@@ -47,9 +47,13 @@ type crew struct {
 	known func(run int64) (github.Run, bool)
 }
 
+// now is the time that leases are about: GitHub's, for the clocks of two runners
+// may be minutes apart.
+func (c crew) now() time.Time { return c.client.Now() }
+
 // us is this job, with a lease that begins now.
 func (c crew) us() Holder {
-	now := time.Now().UTC().Truncate(time.Second)
+	now := c.now().UTC().Truncate(time.Second)
 	return Holder{
 		Run: c.run.RunID, Attempt: c.run.Attempt, Job: c.job, Runner: c.runner,
 		Actor: cmp.Or(c.run.TriggeringActor, c.run.Actor), Since: now, Until: now.Add(c.lease),
@@ -61,7 +65,7 @@ func (c crew) us() Holder {
 func (c crew) lasting(until time.Time) bool { return c.halfTime(until) > 0 }
 
 // halfTime returns how long it is until half of our lease is over.
-func (c crew) halfTime(until time.Time) time.Duration { return time.Until(until.Add(-c.lease / 2)) }
+func (c crew) halfTime(until time.Time) time.Duration { return until.Add(-c.lease / 2).Sub(c.now()) }
 
 // over reports whether a holder had ended before this job began, as it was told.
 // Who finds it in a lock knows that nobody had the lock since.
@@ -78,7 +82,7 @@ func (c crew) over(h Holder) bool {
 // the lease decides.
 func (c crew) gone(ctx context.Context, h Holder) bool {
 	switch {
-	case time.Now().After(h.Until):
+	case c.now().After(h.Until):
 		return true
 	case h.Run == 0:
 		return false

@@ -55,6 +55,9 @@ type Payload struct {
 	Plugin     string `json:"plugin"`
 	Image      string `json:"image,omitempty"` // without its digest
 	Digest     string `json:"digest,omitempty"`
+
+	// Lock says that it is no intent, but a place in the queue of a lock.
+	Lock bool `json:"lock,omitempty"`
 }
 
 // known reports whether we can say what p is about.
@@ -91,14 +94,25 @@ type Page struct {
 
 // Recent returns the newest intents of k, with one request.
 func (in Intents) Recent(ctx context.Context, k Key) (Page, error) {
-	var page Page
+	page, _, err := listed(ctx, in.Client, k, k.task(""))
+	return page, err
+}
+
+// listed returns the newest intents of k and the tickets of its lock, both newest
+// first, as far as they have the task.
+func listed(ctx context.Context, client *github.Client, k Key, task string) (page Page, tickets []ticket, err error) {
 	seen := 0
-	for d, err := range in.Client.Deployments(ctx, github.DeploymentQuery{Task: k.task(""), Environment: k.environment()}) {
+	for d, err := range client.Deployments(ctx, github.DeploymentQuery{Task: task, Environment: k.environment()}) {
 		if err != nil {
-			return Page{}, err
+			return Page{}, nil, err
 		}
 		var p Payload
+		var l lockPayload
 		switch err := json.Unmarshal(d.Payload, &p); {
+		case err == nil && p.Lock:
+			if json.Unmarshal(d.Payload, &l) == nil && l.Key == k {
+				tickets = append(tickets, ticket{id: d.ID, Holder: l.Holder, free: l.Free, kept: l.Kept})
+			}
 		case err != nil || !p.known():
 			page.Unreadable++
 		case p.Project == k.Project && p.App == k.App && p.Workspace == k.Workspace:
@@ -109,7 +123,7 @@ func (in Intents) Recent(ctx context.Context, k Key) (Page, error) {
 			break
 		}
 	}
-	return page, nil
+	return page, tickets, nil
 }
 
 // rebuilt is the record of the deploy, as statuses tell, newest first. It says

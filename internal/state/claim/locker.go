@@ -3,7 +3,6 @@ package claim
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -89,8 +88,9 @@ type kind interface {
 	settle(k Key)
 
 	// release gives back what this job has, or waits for, and reports whether
-	// there was such a thing. It is no error if somebody has taken it over.
-	release(ctx context.Context, k Key) (had bool, err error)
+	// there was such a thing. Whoever has the lock next is told what is left. It
+	// is no error if somebody has taken it over.
+	release(ctx context.Context, k Key, left legacy) (had bool, err error)
 
 	// holder returns who has the lock, dead or alive. It only reads.
 	holder(ctx context.Context, k Key) (h Holder, found bool, err error)
@@ -101,9 +101,12 @@ type kind interface {
 
 // grant is a lock that this job has.
 type grant struct {
-	fresh  bool      // it did not have it before
+	fresh  bool      // somebody else may have had it since this job began
+	taken  bool      // this job did not have it a moment ago
+	again  bool      // this run may have had it before this job did
 	until  time.Time // when its lease is over
-	former []int64   // the runs that had it before, newest first, as far as they are known
+	former []int64   // the runs that had it before and left something, newest first, as far as they are known
+	kept   int64     // the newest artifact that they are known to have uploaded
 }
 
 // Locker takes locks for one job and keeps them until Release, because later
@@ -116,7 +119,10 @@ type Locker struct {
 	crew   crew
 	leases map[Key]time.Time // of the locks that this process has
 	former map[Key][]int64   // the runs that had each of them before
+	kept   map[Key]int64     // what these are known to have uploaded last
 	lost   map[Key]error     // of those that another job has taken over
+
+	legacies map[Key]legacy // of this job, as far as this process knows
 }
 
 // NewLocker returns a Locker. It sends nothing.
@@ -127,10 +133,11 @@ func NewLocker(o LockOptions) *Locker {
 	}
 	l := &Locker{
 		kinds: []kind{&refLock{crew: c, held: map[Key]position{}}},
-		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{}, former: map[Key][]int64{}, lost: map[Key]error{},
+		notes: notes{o.Notes}, crew: c, leases: map[Key]time.Time{}, former: map[Key][]int64{}, kept: map[Key]int64{},
+		lost: map[Key]error{}, legacies: map[Key]legacy{},
 	}
 	if !o.NoDeployments {
-		l.kinds = append(l.kinds, &deploymentLock{crew: c, held: map[Key]bool{}, places: map[Key][]int64{}})
+		l.kinds = append(l.kinds, &deploymentLock{crew: c, queues: map[Key]*queue{}})
 	}
 	return l
 }
@@ -164,21 +171,29 @@ func (l *Locker) Lock(ctx context.Context, k Key, waiting func(holder string)) (
 		if err == nil {
 			l.leases[k], l.former[k] = g.until, g.former
 			delete(l.lost, k)
-			l.note(ctx, k)
+			l.inherit(ctx, k, noted, g)
+			_ = l.note(ctx, note{Key: k, mark: l.mark(k)}) // it would spare requests, no more
 		}
 		return g.fresh, err
 	}
 	return false, &UnlockableError{refused[0], cmp.Or(at(refused, 1), errNoDeployments)}
 }
 
-// note writes down where the lock of k is. Who cannot read it looks for the lock.
-func (l *Locker) note(ctx context.Context, k Key) {
-	one := note{Key: k, mark: l.kinds[0].mark(k)}
+// mark returns where the lock of k is that this process has, and what is left.
+func (l *Locker) mark(k Key) mark {
+	m := l.kinds[0].mark(k)
+	m.legacy = l.legacies[k]
+	return m
+}
+
+// note seals a note and writes it down. Who cannot read it looks for the lock.
+func (l *Locker) note(ctx context.Context, one note) error {
 	seal, err := l.seal(ctx, one)
-	if err == nil {
-		one.Seal = seal
-		_ = l.notes.add(one) // it would spare requests, no more
+	if err != nil {
+		one.mark = mark{}
 	}
+	one.Seal = seal
+	return l.notes.add(one)
 }
 
 // seal returns the seal of a note of this job.
@@ -231,7 +246,7 @@ func (l *Locker) Renew(ctx context.Context, k Key) error {
 			return l.lost[k]
 		}
 		l.leases[k] = g.until
-		l.note(ctx, k)
+		_ = l.note(ctx, note{Key: k, mark: l.mark(k)})
 		return nil
 	}
 }
@@ -262,6 +277,17 @@ func (l *Locker) Former(k Key) []int64 {
 	return noted.Before[:min(len(noted.Before), mostBefore)]
 }
 
+// Seen returns the newest intents of k where a list has shown them a moment ago,
+// once, as it does who takes a lock by Deployments. It sends nothing.
+func (l *Locker) Seen(k Key) (Page, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if queued, ok := l.kinds[0].(*deploymentLock); ok {
+		return queued.seen(k)
+	}
+	return Page{}, false
+}
+
 // Settle says that all that the former runs left is in what this job has uploaded
 // by now: whoever has the lock next need not ask them.
 func (l *Locker) Settle(ctx context.Context, k Key) {
@@ -269,7 +295,7 @@ func (l *Locker) Settle(ctx context.Context, k Key) {
 	defer l.mu.Unlock()
 	if _, held := l.leases[k]; held {
 		l.kinds[0].settle(k)
-		l.note(ctx, k)
+		_ = l.note(ctx, note{Key: k, mark: l.mark(k)})
 	}
 }
 
@@ -309,14 +335,15 @@ func (l *Locker) Keep() error {
 // another one allowed. What the token may not even look at it has not taken; a
 // token that GitHub does not know says nothing of the one before.
 func (l *Locker) release(ctx context.Context, n note) error {
-	kinds := l.kinds
-	if seal, err := l.seal(ctx, n); err == nil && n.Seal != "" && hmac.Equal([]byte(seal), []byte(n.Seal)) {
+	kinds, left := l.kinds, l.legacies[n.Key]
+	if l.sealed(ctx, n) {
+		left = n.legacy
 		if at := slices.IndexFunc(kinds, func(one kind) bool { return one.recall(n.Key, n.mark) }); at >= 0 {
 			kinds = kinds[at : at+1]
 		}
 	}
 	for _, kind := range kinds {
-		had, err := kind.release(ctx, n.Key)
+		had, err := kind.release(ctx, n.Key, left)
 		refusal, refused := errors.AsType[*github.PermissionError](err)
 		if had || err != nil && (!refused || refusal.Status == http.StatusUnauthorized) {
 			return err

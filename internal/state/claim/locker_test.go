@@ -367,12 +367,13 @@ func TestLockDeploymentsGoAway(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	lock(t, newJob(t, fake, 1).may(kinds["Deployment"]...).step(t))
-	if diff := cmp.Diff([]string{"deploy-action-lock:shop/web"}, tasks(fake)); diff != "" {
+	if diff := cmp.Diff([]string{"deploy-action:shop/web"}, tasks(fake)); diff != "" {
 		t.Errorf("tasks of Deployments (-want +got):\n%s", diff)
 	}
 	fake.AddRun(githubfake.Run{ID: 1, Status: "completed"})
 	l := newJob(t, fake, 2).may(kinds["Deployment"]...).step(t)
 	lock(t, l)
+	l.Settle(t.Context(), production)
 	release(t, l)
 	if left := tasks(fake); len(left) != 0 {
 		t.Errorf("Deployments left: %v", left)

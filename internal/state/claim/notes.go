@@ -21,10 +21,12 @@ type note struct {
 	Seal string `json:"seal,omitempty"`
 }
 
-// mark is where a lock is that a job has.
+// mark is where a lock is that a job has, and what the job leaves to the next.
 type mark struct {
 	position         // of one on a ref
 	Places   []int64 `json:"places,omitempty"` // of one by Deployments
+	Dead     []int64 `json:"dead,omitempty"`   // runs that did not give that one back
+	legacy
 }
 
 // notes is a file of the locks that a job may have, one note a line. Of two about

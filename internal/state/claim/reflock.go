@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,7 @@ type position struct {
 	Commit string  `json:"commit,omitempty"`
 	Tree   string  `json:"tree,omitempty"`
 	Before []int64 `json:"before,omitempty"` // as in its message
+	Newest int64   `json:"newest,omitempty"` // the artifact that its message names
 }
 
 // lockMessage is the message of a lock's commit, as JSON.
@@ -30,17 +32,34 @@ type lockMessage struct {
 	Free bool `json:"free,omitempty"`
 	Holder
 
-	// Before are the runs that had the lock before the holder's, newest first.
+	// Idle says of a lock that was given back that its holder's run has uploaded
+	// nothing.
+	Idle bool `json:"idle,omitempty"`
+
+	// Kept is the newest artifact that the holder or one before it is known to
+	// have uploaded; 0 where there is none, or none is known.
+	Kept int64 `json:"kept,omitempty"`
+
+	// Before are the runs that had the lock before the holder's, newest first,
+	// and left what nobody has put together since.
 	Before []int64 `json:"before,omitempty"`
 }
 
 // mostBefore is how many runs a lock remembers.
 const mostBefore = 5
 
-// followed returns the runs that had the lock before run takes it.
+// behind returns the runs that had the lock and left something, newest first.
+func (m lockMessage) behind() []int64 {
+	if m.Idle {
+		return m.Before
+	}
+	return append([]int64{m.Run}, m.Before...)
+}
+
+// followed returns what is behind run when it takes the lock.
 func (m lockMessage) followed(run int64) []int64 {
 	var before []int64
-	for _, former := range append([]int64{m.Run}, m.Before...) {
+	for _, former := range m.behind() {
 		if former != 0 && former != run && !slices.Contains(before, former) {
 			before = append(before, former)
 		}
@@ -61,14 +80,17 @@ func (l *refLock) try(ctx context.Context, k Key, ended holders, _ bool) (other 
 	switch {
 	case ours && l.lasting(now.Until):
 		l.held[k] = at
-		return nil, grant{until: now.Until, former: now.Before}, nil
+		return nil, grant{again: true, until: now.Until, former: now.Before, kept: now.Kept}, nil
 	case ours, now.Free, ended.has(now.Holder), l.gone(ctx, now.Holder):
 		before := now.followed(us.Run)
-		at, err = l.move(ctx, k, at, lockMessage{Holder: us, Before: before})
+		at, err = l.move(ctx, k, at, lockMessage{Holder: us, Kept: now.Kept, Before: before})
 		if err == nil {
 			l.held[k] = at
 		}
-		return nil, grant{fresh: !ours && !l.over(now.Holder), until: us.Until, former: before}, err
+		return nil, grant{
+			fresh: !ours && !l.over(now.Holder), taken: !ours, again: slices.Contains(now.behind(), us.Run),
+			until: us.Until, former: before, kept: now.Kept,
+		}, err
 	}
 	return &now.Holder, grant{}, nil
 }
@@ -89,10 +111,10 @@ func (l *refLock) recall(k Key, m mark) bool {
 	return m.Commit != ""
 }
 
-func (l *refLock) release(ctx context.Context, k Key) (had bool, err error) {
+func (l *refLock) release(ctx context.Context, k Key, left legacy) (had bool, err error) {
 	at, known := l.held[k]
 	if known {
-		if err := l.free(ctx, k, at); !moved(err) {
+		if err := l.free(ctx, k, at, left); !moved(err) {
 			return true, err
 		}
 		delete(l.held, k) // it may be ours still, and somewhere else
@@ -101,7 +123,7 @@ func (l *refLock) release(ctx context.Context, k Key) (had bool, err error) {
 	if err != nil || now.Free || !now.same(l.us()) {
 		return known, err
 	}
-	if err := l.free(ctx, k, at); !moved(err) {
+	if err := l.free(ctx, k, at, left); !moved(err) {
 		return true, err
 	}
 	return true, nil // somebody has taken it over
@@ -112,8 +134,10 @@ func moved(err error) bool {
 	return errors.Is(err, github.ErrConflict) || errors.Is(err, github.ErrNotFound)
 }
 
-func (l *refLock) free(ctx context.Context, k Key, at position) error {
-	_, err := l.move(ctx, k, at, lockMessage{Free: true, Holder: l.us(), Before: at.Before})
+func (l *refLock) free(ctx context.Context, k Key, at position, left legacy) error {
+	_, err := l.move(ctx, k, at, lockMessage{
+		Free: true, Holder: l.us(), Idle: left.Idle, Kept: cmp.Or(left.Kept, at.Newest), Before: at.Before,
+	})
 	if err == nil {
 		delete(l.held, k)
 	}
@@ -135,7 +159,7 @@ func (l *refLock) read(ctx context.Context, k Key) (position, lockMessage, error
 	if err := json.Unmarshal([]byte(commit.Message), &m); err != nil {
 		return position{}, lockMessage{}, fmt.Errorf("reading the lock %s: commit %s is not ours: delete that ref if nobody uses it", k.ref(), sha)
 	}
-	return position{sha, commit.Tree, m.Before}, m, nil
+	return position{sha, commit.Tree, m.Before, m.Kept}, m, nil
 }
 
 // move makes a child of the commit that was read and points the ref to it.
@@ -147,7 +171,7 @@ func (l *refLock) move(ctx context.Context, k Key, from position, m lockMessage)
 	if err != nil {
 		return position{}, err
 	}
-	return position{to, from.Tree, m.Before}, l.client.UpdateRef(ctx, k.ref(), from.Commit, to)
+	return position{to, from.Tree, m.Before, m.Kept}, l.client.UpdateRef(ctx, k.ref(), from.Commit, to)
 }
 
 // begin makes the first commit of a lock, and its ref.
@@ -164,7 +188,7 @@ func (l *refLock) begin(ctx context.Context, k Key, m lockMessage) (position, er
 	if err != nil {
 		return position{}, err
 	}
-	return position{sha, tree, m.Before}, l.client.CreateRef(ctx, k.ref(), sha)
+	return position{sha, tree, m.Before, m.Kept}, l.client.CreateRef(ctx, k.ref(), sha)
 }
 
 func (l *refLock) commit(ctx context.Context, m lockMessage, tree string, parents ...string) (sha string, err error) {

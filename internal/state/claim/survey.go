@@ -56,7 +56,11 @@ func (in Intents) Survey(ctx context.Context, project, workspace string, apps []
 // one that says released, which decides what serves.
 func (s *Survey) add(k Key, d github.LatestDeployment, released func(app string, s github.DeploymentStatus) bool) bool {
 	var p Payload
-	if err := json.Unmarshal(d.Payload, &p); err != nil || !p.known() {
+	err := json.Unmarshal(d.Payload, &p)
+	if err == nil && p.Lock {
+		return false
+	}
+	if err != nil || !p.known() {
 		s.Unreadable++
 		return false
 	}

@@ -54,7 +54,7 @@ func (l *Locker) wait(ctx context.Context, lock kind, k Key, first bool, waiting
 func (l *Locker) giveUp(ctx context.Context, lock kind, k Key, why error) error {
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), firstPause)
 	defer cancel()
-	_, left := lock.release(leaving, k)
+	_, left := lock.release(leaving, k, legacy{})
 	return errors.Join(why, left)
 }
 

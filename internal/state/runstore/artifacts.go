@@ -35,7 +35,7 @@ type artifacts struct {
 	run     workflow.Context
 	trust   *trust
 	handed  *handed
-	former  func(key) []int64 // the runs that had the lock before this job, newest first
+	locker  *claim.Locker
 }
 
 var _ place = (*artifacts)(nil)
@@ -92,14 +92,39 @@ func (p *artifacts) reread(ctx context.Context, k key, v *view, locked bool) err
 // that broke off and was repeated.
 func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
 	var former []claim.Intent
-	for _, run := range p.former(k) {
+	for _, run := range p.locker.Former(k.claim()) {
 		if !v.asked[run] {
 			former = append(former, claim.Intent{Payload: claim.Payload{Run: run}})
 		}
 	}
 	err := p.search(ctx, k, v, former)
+	if err == nil {
+		err = p.askKept(ctx, k, v)
+	}
 	if p.excused(v, err) {
 		return nil
+	}
+	return err
+}
+
+// askKept asks for the newest artifact that the runs before are known to have
+// uploaded, where nothing that was read has its records. Where it was deleted, what
+// is left may be over: no list shows that there was one.
+func (p *artifacts) askKept(ctx context.Context, k key, v *view) error {
+	kept := p.locker.Kept(k.claim())
+	if kept == 0 || v.merged[kept] || v.lost {
+		return nil
+	}
+	a, err := p.client.Artifact(ctx, kept)
+	if err == nil && k.names(a.Name) && !a.Foreign() && !a.Expired {
+		err = p.readOf(ctx, k, v, claim.Intent{Payload: claim.Payload{Run: a.Run}}, []github.Artifact{a})
+	}
+	if errors.Is(err, github.ErrGone) || a.Expired {
+		v.lost = true
+		return nil
+	}
+	if len(v.merged) > 0 && unbelievable(err) {
+		return nil // as if it were listed behind one that is believed
 	}
 	return err
 }
@@ -123,17 +148,22 @@ func (p *artifacts) search(ctx context.Context, k key, v *view, missing []claim.
 // there is nothing, and then nobody asks whether to believe them.
 func (p *artifacts) askRun(ctx context.Context, k key, v *view, i claim.Intent) error {
 	found, err := p.uploadsOf(ctx, k, i.Run)
-	trusted := false
 	if err == nil && len(found) > 0 {
-		trusted, err = p.trust.vouched(ctx, k, i)
-	}
-	if err == nil && trusted {
-		err = p.readAll(ctx, v, found)
+		err = p.readOf(ctx, k, v, i, found)
 	}
 	if errors.Is(err, github.ErrNotFound) || errors.Is(err, github.ErrGone) {
 		return nil // the run was deleted, or its artifacts have expired
 	}
 	return err
+}
+
+// readOf reads what the run of an intent has uploaded, if it is believed.
+func (p *artifacts) readOf(ctx context.Context, k key, v *view, i claim.Intent, found []github.Artifact) error {
+	trusted, err := p.trust.vouched(ctx, k, i)
+	if err != nil || !trusted {
+		return err
+	}
+	return p.readAll(ctx, v, found)
 }
 
 // write takes the first name that the run does not have yet. Another job of the
@@ -146,6 +176,9 @@ func (p *artifacts) write(ctx context.Context, k key, v *view, content []byte) e
 		name := k.name(number)
 		if v.taken[name] {
 			continue
+		}
+		if number > 1 {
+			p.locker.Uploading(ctx, k.claim(), true)
 		}
 		id, err := p.service.Upload(ctx, name, file, content)
 		if errors.Is(err, github.ErrNameTaken) {

@@ -32,9 +32,6 @@ func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error 
 	return err
 }
 
-// former returns the runs that had the lock of k before this job.
-func (s *Store) former(k key) []int64 { return s.locker.Former(k.claim()) }
-
 // askFormer asks the runs that had the lock before for what they have left.
 func (s *Store) askFormer(ctx context.Context, k key, v *view) error {
 	if places, uploads := s.place.(*artifacts); uploads {
@@ -68,6 +65,7 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 	}
 	doubted := s.unfinished
 	if v.lost {
+		s.explainOlder(k, v)
 		doubted = func(r state.Record) bool { return r.Status == state.Succeeded || s.unfinished(r) }
 	}
 	if err := s.rebuild(ctx, k, v, s.missing(v, page.Intents, doubted)); err != nil {
@@ -174,6 +172,16 @@ func (s *Store) explainLoss(k key, v *view, page claim.Page) error {
 		return errUnknownDeployments
 	}
 	return nil
+}
+
+// explainOlder tells users, once, that what is left is not the newest state.
+func (s *Store) explainOlder(k key, v *view) {
+	if !v.kept || v.explained {
+		return
+	}
+	v.explained = true
+	s.options.Warn(fmt.Sprintf("The newest state of app %q in workspace %q was deleted or has expired. What happened after the one before it is known "+
+		"as far as the Deployments of this repository and the platforms tell.", k.app, k.workspace))
 }
 
 // deploys counts the deployments among records.

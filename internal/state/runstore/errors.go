@@ -42,6 +42,22 @@ func (e *UnwritableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnwritableError) Unwrap() error { return e.Err }
 
+// UntellableError means that the token may neither make Deployments nor write
+// contents. Nothing would tell of a deployment that was begun if its machine were
+// lost, and nothing keep another one away. Nothing was changed.
+type UntellableError struct {
+	App, Workspace        string
+	Deployments, Contents error
+}
+
+// Error implements error.
+func (e *UntellableError) Error() string {
+	return fmt.Sprintf("deployments of app %q in workspace %q cannot be made known: %v; %v", e.App, e.Workspace, e.Deployments, e.Contents)
+}
+
+// Unwrap returns both refusals.
+func (e *UntellableError) Unwrap() []error { return []error{e.Deployments, e.Contents} }
+
 var (
 	errRefused            = errors.New("the newest state was written from a ref that is not believed")
 	errUnknownDeployments = errors.New("there are Deployments of this app, and no run that is believed tells of them")

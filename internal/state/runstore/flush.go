@@ -88,8 +88,12 @@ func (s *Store) write(ctx context.Context, k key, v *view, all []state.Record) e
 	if err := state.Encode(&content, header, all); err != nil {
 		return err
 	}
+	s.locker.Uploading(ctx, k.claim(), false)
 	if err := s.place.write(ctx, k, v, content.Bytes()); err != nil {
 		return err
+	}
+	if v.uploaded != 0 {
+		s.locker.Uploaded(ctx, k.claim(), v.uploaded)
 	}
 	v.records, v.rebuilt, v.kept, v.header.Trimmed = all, nil, true, header.Trimmed
 	v.lost = false

@@ -69,6 +69,9 @@ func (s *Store) recent(ctx context.Context, k key) (page claim.Page, handed bool
 			return of.Page, true, nil
 		}
 	}
+	if page, seen := s.locker.Seen(k.claim()); seen {
+		return page, false, nil
+	}
 	page, err = s.intents.Recent(ctx, k.claim())
 	return page, false, err
 }

@@ -189,15 +189,25 @@ func TestLockRefreshes(t *testing.T) {
 	wantList(t, s, "A")
 }
 
-// TestNoLock sends nothing.
+// TestNoLock asks nothing but whether the token may make Deployments, once, and for
+// a preview nothing.
 func TestNoLock(t *testing.T) {
 	t.Parallel()
 	fake := newFake(t)
 	j := newJob(t, fake, 1)
 	j.change = func(o *runstore.Options) { o.NoLock = true }
-	unlock, err := j.step(t).Lock(t.Context(), "shop", "web", "production", nil)
-	if err != nil || unlock(t.Context()) != nil || len(fake.Calls()) != 0 {
-		t.Errorf("Lock() = %v after %d requests, want none", err, len(fake.Calls()))
+	s := j.step(t)
+	for _, c := range []struct {
+		workspace string
+		requests  int
+	}{{"pr-7", 0}, {"production", 1}, {"production", 1}} {
+		unlock, err := s.Lock(t.Context(), "shop", "web", c.workspace, nil)
+		if err != nil || unlock(t.Context()) != nil || len(fake.Calls()) != c.requests {
+			t.Errorf("Lock(%s) = %v after %d requests in all, want %d", c.workspace, err, len(fake.Calls()), c.requests)
+		}
+	}
+	if left := fake.Deployments(); len(left) > 0 {
+		t.Errorf("%d Deployments are left", len(left))
 	}
 }
 

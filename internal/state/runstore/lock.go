@@ -10,8 +10,9 @@ import (
 
 // Lock implements [state.Store]. Unlock lets the next goroutine in; on GitHub
 // the lock is kept until Release, since later steps of the job share it. Where
-// the token allows no lock it returns a [*claim.UnlockableError], and where it
-// may not write the refs that records are kept on an [*UnwritableError].
+// the token allows no lock it returns a [*claim.UnlockableError], where it may not
+// write the refs that records are kept on an [*UnwritableError], and where it is to
+// do without a lock and could make no deploy known an [*UntellableError].
 func (s *Store) Lock(ctx context.Context, project, app, workspace string, waiting func(holder string)) (unlock func(context.Context) error, err error) {
 	k := key{project, app, workspace}
 	unlock, err = s.locks.Take(ctx, project, app, workspace, waiting)
@@ -66,12 +67,16 @@ const (
 )
 
 // mayWrite makes sure, before anything is changed, that what is recorded can be
-// kept. Artifacts need no permission, and a lock on a ref shows that the token
-// may write refs. It returns err, how the lock ended, in the words of the store.
+// kept, and that a deploy can be made known before it begins. Artifacts need no
+// permission, and a lock shows that the token may write refs or Deployments. It
+// returns err, how the lock ended, in the words of the store.
 func (s *Store) mayWrite(ctx context.Context, k key, err error) error {
 	refs, git := s.place.(*refs)
 	if !git {
-		return err
+		if err != nil {
+			return err
+		}
+		return s.mayTell(ctx, k)
 	}
 	if refused, ok := errors.AsType[*claim.UnlockableError](err); ok {
 		return &UnwritableError{k.app, k.workspace, refused.Refs}
@@ -87,6 +92,29 @@ func (s *Store) mayWrite(ctx context.Context, k key, err error) error {
 	err = refs.allowed(ctx)
 	if _, refused := errors.AsType[*github.PermissionError](err); refused {
 		return &UnwritableError{k.app, k.workspace, err}
+	}
+	s.allowed = err == nil
+	return err
+}
+
+// mayTell asks, where no lock shows it, whether the token may make Deployments or
+// write contents at all. Previews do without: nobody else's work is at stake.
+func (s *Store) mayTell(ctx context.Context, k key) error {
+	if !s.options.NoLock || s.options.NoIntents || k.claim().Preview() != "" {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.allowed {
+		return nil
+	}
+	err := s.options.Client.Probe(ctx, "deployments: write")
+	if _, refused := errors.AsType[*github.PermissionError](err); refused {
+		deployments := err
+		err = s.options.Client.Probe(ctx, "contents: write")
+		if _, refused := errors.AsType[*github.PermissionError](err); refused {
+			return &UntellableError{k.app, k.workspace, deployments, err}
+		}
 	}
 	s.allowed = err == nil
 	return err

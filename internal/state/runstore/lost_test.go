@@ -3,13 +3,16 @@ package runstore_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/state/runstore"
 	"github.com/deploy-action/deploy-action/internal/testkit/githubfake"
 )
 
@@ -149,29 +152,170 @@ func TestSecondAttemptLost(t *testing.T) {
 	}
 }
 
+// goesBack is a run that releases something again, which makes no Deployment.
+func (j job) goesBack(t *testing.T, id, deployment string) {
+	t.Helper()
+	s := j.step(t)
+	lockStore(t, s)
+	list(t, s)
+	r := j.record(id)
+	r.Operation, r.Deployment, r.Sequence, r.Started = "release", deployment, 3, time.Now().UTC()
+	put(t, s, r)
+	flush(t, s)
+	if err := j.step(t).Release(t.Context()); err != nil { // in the post step
+		t.Fatal(err)
+	}
+}
+
+// locks are the permissions that lead to each kind of lock.
+var locks = map[string][]string{
+	"ref":        {"contents: write", "actions: read", "deployments: write"},
+	"Deployment": {"contents: read", "actions: read", "deployments: write"},
+}
+
 // TestSecondAttemptIsAsked has an earlier run do something again, which makes no
-// Deployment and is in no list: whoever takes the lock after it knows.
+// Deployment and is in no list: whoever takes the lock after it knows, also after
+// runs that do nothing, and after one that was lost with its machine. Once it is in
+// a state that is listed, nothing is left of that.
 func TestSecondAttemptIsAsked(t *testing.T) {
 	t.Parallel()
-	fake := newFake(t)
-	back := func(j job, id string) {
-		t.Helper()
-		s := j.step(t)
-		lockStore(t, s)
-		r := j.record(id)
-		r.Operation = "release"
-		put(t, s, r)
-		flush(t, s)
-		if err := s.Release(t.Context()); err != nil {
-			t.Fatal(err)
+	for kind, permissions := range locks {
+		for name, between := range map[string]func(t *testing.T, fake *githubfake.Fake){
+			"at once": func(*testing.T, *githubfake.Fake) {},
+			"after idle runs": func(t *testing.T, fake *githubfake.Fake) {
+				for run := range int64(3) {
+					s := newJob(t, fake, 10+run).may(permissions...).step(t)
+					lockStore(t, s)
+					list(t, s)
+					if err := s.Release(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+			"after a lost machine": func(t *testing.T, fake *githubfake.Fake) {
+				s := newJob(t, fake, 20).may(permissions...).step(t)
+				lockStore(t, s)
+				list(t, s)
+				fake.AddRun(githubfake.Run{ID: 20, Status: "completed", Conclusion: "failure"})
+			},
+		} {
+			t.Run(kind+", "+name, func(t *testing.T) {
+				t.Parallel()
+				fake := newFakeAt(t, quickClock(t))
+				first := newJob(t, fake, 1).may(permissions...)
+				first.goesBack(t, "A", "web-1")
+				newJob(t, fake, 2).may(permissions...).goesBack(t, "B", "web-2")
+				first.run.Attempt, first.journal = 2, first.journal+"-2"
+				first.goesBack(t, "again", "web-1")
+				between(t, fake)
+				newJob(t, fake, 3).may(permissions...).goesBack(t, "C", "web-3")
+				wantList(t, newJob(t, fake, 4).step(t), "A", "B", "C", "again")
+				if left := fake.Deployments(); len(left) > 0 {
+					t.Errorf("%d Deployments are left: %+v", len(left), left)
+				}
+			})
 		}
 	}
-	first := newJob(t, fake, 1)
-	back(first, "A")
-	back(newJob(t, fake, 2), "B")
-	first.run.Attempt = 2
-	back(first, "again")
-	s := newJob(t, fake, 3).step(t)
-	lockStore(t, s)
-	wantList(t, s, "A", "B", "again")
+}
+
+// TestLostMachineIsAsked loses the machine of a second attempt once it has uploaded.
+// The run after it records nothing.
+func TestLostMachineIsAsked(t *testing.T) {
+	t.Parallel()
+	for kind, permissions := range locks {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			fake := newFakeAt(t, quickClock(t))
+			first := newJob(t, fake, 1).may(permissions...)
+			first.goesBack(t, "A", "web-1")
+			newJob(t, fake, 2).may(permissions...).goesBack(t, "B", "web-2")
+			first.run.Attempt, first.journal = 2, first.journal+"-2"
+			s := first.step(t)
+			lockStore(t, s)
+			r := first.record("again")
+			r.Operation = "release"
+			put(t, s, r)
+			flush(t, s)
+			fake.AddRun(githubfake.Run{ID: 1, Attempt: 2, Status: "completed", Conclusion: "failure"})
+			idle := newJob(t, fake, 3).may(permissions...).step(t)
+			lockStore(t, idle)
+			wantList(t, idle, "A", "B", "again")
+			if err := idle.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			next := newJob(t, fake, 4).may(permissions...).step(t)
+			lockStore(t, next)
+			wantList(t, next, "A", "B", "again")
+		})
+	}
+}
+
+// TestNewestDeleted has somebody delete the artifact of a rollback: no list shows
+// that there was one. Whoever has the lock next knows, also after idle runs, and
+// what GitHub was told says what serves.
+func TestNewestDeleted(t *testing.T) {
+	t.Parallel()
+	for name, idle := range map[string]int{"at once": 0, "after idle runs": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := newFakeAt(t, quickClock(t))
+			newJob(t, fake, 1).releases(t, "A", 1)
+			newJob(t, fake, 2).releases(t, "B", 2)
+			newJob(t, fake, 3).goesBack(t, "release-C", "web-A")
+			told(t, fake, "web-A", "success", "released · web-A")
+			whole := shown(t, newJob(t, fake, 4).step(t))
+			for run := range idle {
+				s := newJob(t, fake, int64(5+run)).step(t)
+				lockStore(t, s)
+				list(t, s)
+				if err := s.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all := fake.Artifacts()
+			fake.Delete(all[len(all)-1].ID)
+
+			var warned []string
+			j := newJob(t, fake, 9)
+			j.change = func(o *runstore.Options) { o.Warn = func(text string) { warned = append(warned, text) } }
+			s := j.step(t)
+			lockStore(t, s)
+			if diff := gocmp.Diff(whole, shown(t, s)); diff != "" || len(whole) != 5 {
+				t.Errorf("%d records, oldest first (-before +after):\n%s", len(whole), diff)
+			}
+			if !s.Lost("web") || len(warned) != 1 || !strings.Contains(warned[0], `The newest state of app "web" in workspace "production" was deleted`) {
+				t.Errorf("Lost() = %t, users were told %q; want them to know", s.Lost("web"), warned)
+			}
+			put(t, s, j.record("D"))
+			flush(t, s)
+			if err := s.Release(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			next := newJob(t, fake, 10).step(t)
+			lockStore(t, next)
+			if list(t, next); next.Lost("web") {
+				t.Error("the state is lost, though it was uploaded")
+			}
+		})
+	}
+}
+
+// TestKeptIsRead has lists lag behind what the run before has uploaded: it is read
+// all the same, for the lock names it.
+func TestKeptIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake, err := githubfake.New(githubfake.Options{Repository: "octo/shop", Lag: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fake.AddRun(githubfake.Run{ID: 1})
+		newJob(t, fake, 1).goesBack(t, "A", "web-1")
+		s := newJob(t, fake, 2).step(t)
+		lockStore(t, s)
+		wantList(t, s, "A")
+		if s.Lost("web") {
+			t.Error("the state is taken for lost")
+		}
+	})
 }

@@ -80,7 +80,7 @@ type Store struct {
 	locked  map[key]exclusion
 	untend  []func() // end what looks after locks
 	warned  bool     // of a short retention
-	allowed bool     // the token was seen to write where records are kept
+	allowed bool     // the token was seen to write what no lock shows that it may
 }
 
 var _ state.Store = (*Store)(nil)
@@ -103,7 +103,7 @@ type view struct {
 
 	rebuilt    []state.Record // of Deployments whose records are lost
 	incomplete bool           // Deployments of ours may be missing from all of it
-	explained  bool           // users know that no file is left
+	explained  bool           // users know that no file is left, or not the newest
 	doubtful   bool           // users know that it may not be so any more
 }
 
@@ -139,7 +139,7 @@ func Open(o Options) (*Store, error) {
 	if o.Git {
 		s.place = &refs{client: o.Client, run: o.Run.RunURL(), at: map[key]string{}}
 	} else {
-		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust, handed: s.handed, former: s.former}
+		s.place = &artifacts{client: o.Client, service: o.Service, run: o.Run, trust: s.trust, handed: s.handed, locker: s.locker}
 	}
 	return s, nil
 }

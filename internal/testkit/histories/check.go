@@ -35,6 +35,11 @@ func (w *world) check(app string) {
 			}
 		}
 	}
+	for _, id := range w.backs[app] {
+		if w.finished[id] && statusOf(records, id) != state.Succeeded {
+			w.t.Errorf("the record %s of a release that was made again is lost", id)
+		}
+	}
 	w.checkOlder(records, app)
 }
 

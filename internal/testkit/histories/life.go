@@ -72,14 +72,47 @@ func (l *life) main(number int, app string) (killed bool) {
 			r.Sequence, copied = max(r.Sequence, other.Sequence+1), append(copied, other)
 		}
 	}
+	if back := l.former(copied); back != "" {
+		_ = l.goBack(ctx, s, r, back) && s.Flush(ctx) == nil && l.uploaded()
+		return ctx.Err() != nil
+	}
 	if s.Put(ctx, r) != nil {
 		return ctx.Err() != nil
 	}
 	l.note(func() { l.begun[r.Deployment], l.older[app] = true, copied })
-	if l.deploy(ctx, s, r) && s.Flush(ctx) == nil {
-		l.ended = nil
-	}
+	_ = l.deploy(ctx, s, r) && s.Flush(ctx) == nil && l.uploaded()
 	return ctx.Err() != nil
+}
+
+// uploaded says that nothing of the attempt is on its machine alone.
+func (l *life) uploaded() bool {
+	l.ended = nil
+	return true
+}
+
+// former is what a step goes back to that does not deploy; "" in most. It makes no
+// Deployment: without a lock nothing may lead to it, so that it is not played where
+// a state is lost, or renewed by somebody who only looks.
+func (l *life) former(records []state.Record) (deployment string) {
+	if l.losses.any() || l.losses.rest || !l.exclusive() || l.random.IntN(5) > 0 {
+		return ""
+	}
+	for _, r := range records {
+		if r.Operation == "deploy" && r.Status == state.Succeeded {
+			return r.Deployment
+		}
+	}
+	return ""
+}
+
+// goBack releases a deployment again. It reports false where it was cut short.
+func (l *life) goBack(ctx context.Context, s step, r state.Record, deployment string) (done bool) {
+	r.Operation, r.Deployment = "release", deployment
+	if s.Put(ctx, r) != nil || retry.Sleep(ctx, time.Duration(l.random.IntN(60))*time.Second) != nil {
+		return false
+	}
+	l.note(func() { l.backs[r.App] = append(l.backs[r.App], r.ID) })
+	return l.end(ctx, s, r)
 }
 
 // begin is the record of a deploy that begins.

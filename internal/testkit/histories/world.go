@@ -64,6 +64,7 @@ type world struct {
 	finished map[string]bool           // records that must survive
 	told     map[string]bool           // deployments that GitHub was told of the end of
 	served   map[string][]service      // what got the traffic of an app, oldest first
+	backs    map[string][]string       // records of releases that were made again, by app
 	older    map[string][]state.Record // copies that somebody had, by app; the last of each
 }
 
@@ -78,7 +79,7 @@ func newWorld(t *testing.T, o Options, seed uint64) *world {
 	w := &world{
 		law: laws[random.IntN(len(laws))], t: t, folder: t.TempDir(), seed: seed,
 		working: map[string]int{}, begun: map[string]bool{}, finished: map[string]bool{}, told: map[string]bool{},
-		served: map[string][]service{}, older: map[string][]state.Record{},
+		served: map[string][]service{}, backs: map[string][]string{}, older: map[string][]state.Record{},
 	}
 	if !w.noIntents && !w.git {
 		w.losses = randomLosses(random)
