@@ -11,5 +11,5 @@ check: ## format, linters, drift, unit tests
 test: ## check, then the tests against real servers; SERVERS="docker registry" runs some
 	.ci/test
 
-bench: ## start-up, projects of many apps, requests to GitHub, a large state, and images, beside programs of the same kind
+bench: ## start-up, projects of many apps, requests to GitHub, a large state, images and Dockerfiles, beside programs of the same kind
 	.ci/bench

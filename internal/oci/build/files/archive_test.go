@@ -146,7 +146,7 @@ func TestArchiveIsReadInOrder(t *testing.T) {
 	}
 	var open []io.ReadCloser
 	for _, i := range []int{2, 0, 1, 0} {
-		r, err := entries[i].Content(t.Context())
+		r, err := entries[i].body.open(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

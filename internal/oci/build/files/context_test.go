@@ -231,14 +231,14 @@ func FuzzPaths(f *testing.F) {
 			return
 		}
 		for _, p := range entries {
-			name := strings.TrimSuffix(p.Header.Name, "/")
+			name := strings.TrimSuffix(p.name, "/")
 			if path.Clean("/"+name) != "/"+name {
-				t.Errorf("COPY %q %q makes %q", source, target, p.Header.Name)
+				t.Errorf("COPY %q %q makes %q", source, target, p.name)
 			}
-			if p.Content == nil {
+			if p.body == nil {
 				continue
 			}
-			r, err := p.Content(t.Context())
+			r, err := p.body.open(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

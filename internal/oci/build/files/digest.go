@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/moby/buildkit/solver/pb"
 	"golang.org/x/sync/errgroup"
@@ -131,15 +132,28 @@ func (d *digester) add(e *Entry, relative string) {
 	d.entries = append(d.entries, entry)
 }
 
-// sum hashes all entries, several files at a time.
+// sum hashes all entries, several files at a time: one goroutine takes many, so
+// that a million need neither as many goroutines nor as many buffers.
 func (d *digester) sum(ctx context.Context) (string, error) {
 	contents := make([][sha256.Size]byte, len(d.entries))
 	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range d.entries {
-		if file := d.entries[i].file; file != nil {
-			group.Go(func() error { return hashFile(inner, file, &contents[i]) })
-		}
+	workers := runtime.GOMAXPROCS(0)
+	var next atomic.Int64
+	for range workers {
+		group.Go(func() error {
+			buffer := make([]byte, chunk)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(d.entries) {
+					return nil
+				}
+				if file := d.entries[i].file; file != nil {
+					if err := hashFile(inner, file, buffer, &contents[i]); err != nil {
+						return err
+					}
+				}
+			}
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return "", err
@@ -151,7 +165,7 @@ func (d *digester) sum(ctx context.Context) (string, error) {
 	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
-func hashFile(ctx context.Context, file *viewed, into *[sha256.Size]byte) error {
+func hashFile(ctx context.Context, file *viewed, buffer []byte, into *[sha256.Size]byte) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -161,7 +175,7 @@ func hashFile(ctx context.Context, file *viewed, into *[sha256.Size]byte) error 
 	}
 	defer content.Close()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, content); err != nil {
+	if _, err := io.CopyBuffer(hash, content, buffer); err != nil {
 		return err
 	}
 	hash.Sum(into[:0])

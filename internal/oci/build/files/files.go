@@ -41,11 +41,19 @@ type Entry struct {
 // folder reports whether the entry is a folder.
 func (e Entry) folder() bool { return e.Header.Typeflag == tar.TypeDir }
 
-// Planned is one entry of a layer. Content is nil where there is none; it may be
-// called again, and each time gives the same bytes.
+// Planned is one entry of a layer. There may be a million, so it keeps no
+// header.
 type Planned struct {
-	Header  tar.Header
-	Content func(ctx context.Context) (io.ReadCloser, error)
+	name string
+	meta meta
+	body content // nil for none
+}
+
+// Header describes the entry as an archive does.
+func (p *Planned) Header() tar.Header {
+	h := p.meta.header()
+	h.Name = p.name
+	return h
 }
 
 // Times says which time the entries of a layer get: all the same one, or that

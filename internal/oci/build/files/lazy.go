@@ -24,22 +24,14 @@ type lazy struct {
 func Overlay(base View, entries []Planned) View {
 	return &lazy{base: base, fill: func(ctx context.Context, l *layer) error {
 		for i := range entries {
-			var body content
-			if entries[i].Content != nil {
-				body = opener(entries[i].Content)
-			}
-			if err := l.add(ctx, &entries[i].Header, body); err != nil {
+			header := entries[i].Header()
+			if err := l.add(ctx, &header, entries[i].body); err != nil {
 				return fmt.Errorf("reading planned layer: %w", err)
 			}
 		}
 		return nil
 	}}
 }
-
-// opener is the content of a [Planned].
-type opener func(context.Context) (io.ReadCloser, error)
-
-func (o opener) open(ctx context.Context) (io.ReadCloser, error) { return o(ctx) }
 
 // Layers is what the layers of an image hold, lowest first, by their headers:
 // scan is called when the view is first asked, and gives each entry and its

@@ -83,7 +83,7 @@ func (n *node) set(base string, child *node) {
 	if n.below == nil {
 		n.below = map[string]*node{}
 	}
-	n.below[base] = child
+	n.below[strings.Clone(base)] = child // base is mostly a part of a long path
 }
 
 // put places n at name, instead of what is there with all below it. The folder

@@ -15,11 +15,12 @@ import (
 
 // planned is the tree's own part as the entries of a layer: sorted by name, but
 // for the files of added archives, which keep the archive's order so that it is
-// read once, and for hard links, whose files have to be there.
+// read once, and for hard links, whose files have to be there. The tree is empty
+// afterwards, so that a million files are not in memory twice.
 func (t *tree) planned() []Planned {
 	c := collector{entries: make([]Planned, 0, t.top.count())}
 	if t.rooted {
-		c.entries = append(c.entries, Planned{Header: c.header(t.top, "./")})
+		c.entries = append(c.entries, Planned{name: "./", meta: t.top.meta})
 	}
 	c.collect(t.top, "")
 	slices.SortFunc(c.packed, func(a, b packed) int { return int(a.order - b.order) })
@@ -55,29 +56,30 @@ func (n *node) count() int {
 // collect takes what is below a folder.
 func (c *collector) collect(folder *node, at string) {
 	if folder.fresh && folder.covers {
-		c.entries = append(c.entries, Planned{Header: marker(path.Join(at, opaque))})
+		c.entries = append(c.entries, marker(path.Join(at, opaque)))
 	}
 	for _, base := range slices.Sorted(maps.Keys(folder.below)) {
 		n, name := folder.below[base], path.Join(at, base)
 		switch {
 		case n.gone:
-			c.entries = append(c.entries, Planned{Header: marker(path.Join(at, whiteout+base))})
+			c.entries = append(c.entries, marker(path.Join(at, whiteout+base)))
 		case n.kind == tar.TypeDir:
-			c.entries = append(c.entries, Planned{Header: c.header(n, name+"/")})
+			c.entries = append(c.entries, Planned{name: name + "/", meta: n.meta})
 			c.collect(n, name)
 		default:
 			c.file(n, name)
 		}
 	}
+	folder.below = nil
 }
 
 // file takes anything but a folder.
 func (c *collector) file(n *node, name string) {
 	if first, ok := c.names[n]; ok {
 		// With the file's own rights: some engines set them anew.
-		h := c.header(n, name)
-		h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-		c.links = append(c.links, Planned{Header: h})
+		m := n.meta
+		m.kind, m.link, m.size = tar.TypeLink, first, 0
+		c.links = append(c.links, Planned{name: name, meta: m})
 		return
 	}
 	if n.shared {
@@ -86,10 +88,7 @@ func (c *collector) file(n *node, name string) {
 		}
 		c.names[n] = name
 	}
-	p := Planned{Header: c.header(n, name)}
-	if n.body != nil {
-		p.Content = n.body.open
-	}
+	p := Planned{name, n.meta, n.body}
 	switch {
 	case n.kind == tar.TypeLink:
 		c.links = append(c.links, p)
@@ -100,35 +99,32 @@ func (c *collector) file(n *node, name string) {
 	}
 }
 
-func (c *collector) header(n *node, name string) tar.Header {
-	h := n.header()
-	h.Name = name
-	return h
-}
-
 // marker is an entry that says that something is gone.
-func marker(name string) tar.Header {
-	return tar.Header{Typeflag: tar.TypeReg, Name: name}
+func marker(name string) Planned {
+	return Planned{name: name, meta: meta{kind: tar.TypeReg}}
 }
 
 // Write writes the entries of a layer. It may be called again, and writes the
 // same. A file that has changed since it was planned, or vanished, is an error
 // that names it.
 func Write(ctx context.Context, w *tar.Writer, entries []Planned, when Times) error {
+	buffer := make([]byte, chunk)
 	for i := range entries {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		if err := writeEntry(ctx, w, &entries[i], when); err != nil {
-			return fmt.Errorf("adding %q: %w", entries[i].Header.Name, err)
+		if err := writeEntry(ctx, w, &entries[i], when, buffer); err != nil {
+			return fmt.Errorf("adding %q: %w", entries[i].name, err)
 		}
 	}
 	return nil
 }
 
-func writeEntry(ctx context.Context, w *tar.Writer, p *Planned, when Times) error {
-	header := p.Header
-	header.AccessTime, header.ChangeTime = time.Time{}, time.Time{}
+// chunk is how much of a file is held in memory.
+const chunk = 32 << 10
+
+func writeEntry(ctx context.Context, w *tar.Writer, p *Planned, when Times, buffer []byte) error {
+	header := p.Header()
 	if !when.Keep {
 		header.ModTime = when.Fixed
 	}
@@ -136,10 +132,10 @@ func writeEntry(ctx context.Context, w *tar.Writer, p *Planned, when Times) erro
 	if strings.HasPrefix(path.Base(header.Name), whiteout) {
 		header.ModTime = when.Fixed
 	}
-	if p.Content == nil {
+	if p.body == nil {
 		return w.WriteHeader(&header)
 	}
-	r, err := p.Content(ctx)
+	r, err := p.body.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +144,7 @@ func writeEntry(ctx context.Context, w *tar.Writer, p *Planned, when Times) erro
 		return err
 	}
 	// To its end, where the reader notices that the file has changed.
-	n, err := io.Copy(w, r)
+	n, err := io.CopyBuffer(w, r, buffer)
 	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != header.Size {
 		return errors.New("it changed its size while it was read")
 	}
