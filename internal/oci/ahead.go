@@ -15,6 +15,7 @@ import (
 // sends what is missing.
 type Ahead struct {
 	layout *Layout
+	anchor io.Closer // of the layout's folder
 	target *target
 	slots  chan struct{}
 	group  sync.WaitGroup
@@ -27,8 +28,13 @@ func (c Client) Ahead(to artifact.Repository, layout *Layout) (*Ahead, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ahead{layout: layout, target: target, slots: make(chan struct{}, uploads)}, nil
+	return &Ahead{layout: layout, anchor: io.NopCloser(nil), target: target, slots: make(chan struct{}, uploads)}, nil
 }
+
+// Through has layers be read from the layout by another path to its folder,
+// which is good until anchor is closed: Wait does that. It is called before the
+// first Send.
+func (a *Ahead) Through(layout *Layout, anchor io.Closer) { a.layout, a.anchor = layout, anchor }
 
 // Send sends a layer of the layout, unless the repository has it. It returns at
 // once. After a failure nothing more is sent.
@@ -56,5 +62,5 @@ func (a *Ahead) Send(ctx context.Context, layer Layer) {
 // arrived.
 func (a *Ahead) Wait() bool {
 	a.group.Wait()
-	return !a.failed.Load()
+	return a.anchor.Close() == nil && !a.failed.Load()
 }

@@ -6,10 +6,15 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -45,6 +50,7 @@ func pushBases(t *testing.T, registry string) {
 	full.Healthcheck = &v1.HealthConfig{Test: []string{"CMD", "true"}, Interval: 5e9, Retries: 2}
 	triggers := shell
 	triggers.OnBuild = []string{"ARG FROM_TRIGGER=1", "COPY app /app", "RUN echo $FROM_TRIGGER > /triggered", "WORKDIR /app"}
+	compiler := v1.Config{Env: []string{"PATH=/usr/local/go/bin:/bin", "GOTOOLCHAIN=local", "GOFLAGS=-mod=mod"}}
 	for reference, image := range map[string]v1.Image{
 		"busybox:1":   baseImage(t, shell, busybox),
 		"debian:12":   baseImage(t, shell, debian),
@@ -54,6 +60,7 @@ func pushBases(t *testing.T, registry string) {
 		"nolayers:1":  baseImage(t, v1.Config{Env: []string{"A=1"}}),
 		"nohistory:1": withoutHistory(t, baseImage(t, shell, busybox)),
 		"bare:1":      baseImage(t, shell, busyboxOnly(t)),
+		"go:1":        baseImage(t, compiler, goOnly(t)),
 	} {
 		parsed, err := name.ParseReference(registry+"/library/"+reference, name.Insecure)
 		if err != nil {
@@ -198,4 +205,49 @@ func busyboxOnly(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return archive.Bytes()
+}
+
+// goOnly is a root with a shell and what of this machine's Go compiles a program
+// that imports nothing.
+func goOnly(t *testing.T) []byte {
+	t.Helper()
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("looking for Go: %v", err)
+	}
+	goroot := strings.TrimSpace(string(root))
+	archive := &bytes.Buffer{}
+	writer := tar.NewWriter(archive)
+	err = errors.Join(
+		writer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}),
+		addFile(writer, "/bin/busybox", "bin/sh"),
+	)
+	for _, name := range strings.Fields("go.env VERSION bin/go pkg/include src/internal src/math src/runtime src/unsafe") {
+		err = errors.Join(err, addFiles(writer, filepath.Join(goroot, name), filepath.Join("usr/local/go", name)))
+	}
+	for _, name := range strings.Fields("asm compile link") {
+		tool := filepath.Join("pkg/tool", runtime.GOOS+"_"+runtime.GOARCH, name)
+		err = errors.Join(err, addFile(writer, filepath.Join(goroot, tool), filepath.Join("usr/local/go", tool)))
+	}
+	if err := errors.Join(err, writer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return archive.Bytes()
+}
+
+// addFiles adds a file, or all in a folder but tests.
+func addFiles(archive *tar.Writer, from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && entry.Name() == "testdata" {
+			return filepath.SkipDir
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		return addFile(archive, path, filepath.Join(to, name))
+	})
 }

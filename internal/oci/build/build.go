@@ -120,6 +120,9 @@ func Build(ctx context.Context, req Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if err := steadyAhead(sandbox.Home(), req.Ahead, req.Layout); err != nil {
+		return Result{}, err
+	}
 	solved, err := job{req, name, converted, source, images, known}.carryOut(ctx)
 	if err != nil {
 		return Result{}, err

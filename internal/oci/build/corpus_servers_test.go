@@ -4,9 +4,7 @@ package build_test
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"net/http"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,11 +18,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
-	"github.com/deploy-action/deploy-action/internal/diag"
-	"github.com/deploy-action/deploy-action/internal/oci"
-	"github.com/deploy-action/deploy-action/internal/oci/build"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
-	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
@@ -42,7 +36,15 @@ type corpusOptions struct {
 	Fails    bool              // neither makes an image
 	Refused  bool              // only this engine makes none
 	Differs  map[string]string // paths in which the images differ on purpose, each with the reason
-	Rungs    bool              // it is also built on the lower rungs
+	Alone    bool              // nothing else is built in its container meanwhile
+
+	UserNamespace, Swap corpusRung // what is different on the lower rungs
+}
+
+// corpusRung is what a lower rung cannot do as the best one does.
+type corpusRung struct {
+	Refused string            // why this engine makes no image there
+	Differs map[string]string // as that of all rungs, beside those
 }
 
 // TestCorpus builds every Dockerfile of the corpus with this engine and with
@@ -52,8 +54,8 @@ func TestCorpus(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("commands run as root here")
 	}
-	registry := servers.Registry(t, servers.RegistryConfig{})
-	judge := corpusJudge{servers.BuildKit(t, registry.Host), registry.Host, &imagetree.Reader{}, lowerRungs(t)}
+	registry, contexts := servers.Registry(t, servers.RegistryConfig{}), t.TempDir()
+	judge := corpusJudge{servers.BuildKit(t, registry.Host), registry.Host, &imagetree.Reader{}, corpusBuilders(t, contexts)}
 	pushBases(t, registry.Host)
 	downloads := serveDownloads(t)
 	paths, err := filepath.Glob(filepath.Join(corpusFolder, "*.txtar"))
@@ -64,24 +66,11 @@ func TestCorpus(t *testing.T) {
 		title := strings.TrimSuffix(filepath.Base(path), ".txtar")
 		t.Run(title, func(t *testing.T) {
 			t.Parallel()
-			c := openCorpus(t, path)
+			c := openCorpus(t, path, filepath.Join(contexts, title))
 			c.Args["SERVER"] = downloads
 			judge.compare(t, title, c)
 		})
 	}
-}
-
-// lowerRungs are the ways to run commands that work here beside the best.
-func lowerRungs(t *testing.T) []sandbox.Rung {
-	t.Helper()
-	var found []sandbox.Rung
-	for _, rung := range []sandbox.Rung{sandbox.UserNamespace, sandbox.Swap} {
-		if _, err := sandbox.Open(t.Context(), sandbox.Options{Work: t.TempDir(), Only: rung}); err == nil {
-			found = append(found, rung)
-		}
-	}
-	t.Logf("commands run in %s, and those of some also in: %v", sandbox.Mounts, found)
-	return found
 }
 
 // corpusCase is an unpacked archive.
@@ -90,15 +79,15 @@ type corpusCase struct {
 	dir string // the context, with the Dockerfile
 }
 
-// openCorpus unpacks an archive. Its prepare.sh makes what the format has no
+// openCorpus unpacks an archive to dir. Its prepare.sh makes what the format has no
 // words for: links, modes, binary files.
-func openCorpus(t *testing.T, path string) corpusCase {
+func openCorpus(t *testing.T, path, dir string) corpusCase {
 	t.Helper()
 	archive, err := txtar.ParseFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, prepare := corpusCase{dir: t.TempDir()}, ""
+	c, prepare := corpusCase{dir: dir}, ""
 	c.Args = map[string]string{}
 	content := map[string]string{}
 	for _, file := range archive.Files {
@@ -113,29 +102,16 @@ func openCorpus(t *testing.T, path string) corpusCase {
 			content[file.Name] = string(file.Data)
 		}
 	}
-	write(t, c.dir, content)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, content)
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", prepare)
 	cmd.Dir = c.dir
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("prepare.sh: %v\n%s", err, output)
 	}
 	return c
-}
-
-// request asks this engine for the image, whose bases are in a registry.
-func (c corpusCase) request(t *testing.T, registry string) build.Request {
-	t.Helper()
-	req := runRequest(t, c.dir)
-	req.Client = oci.Client{HTTP: &http.Client{Transport: mirror{registry}}}
-	req.Args, req.Labels, req.Target = c.Args, c.Labels, c.Target
-	if c.Platform != "" {
-		req.Platform = c.Platform
-	}
-	req.Secrets = map[string]secret.Text{}
-	for id, value := range c.Secrets {
-		req.Secrets[id] = secret.Text(value)
-	}
-	return req
 }
 
 // arguments asks buildctl for the same.
@@ -168,7 +144,7 @@ type corpusJudge struct {
 	buildkit *servers.BuildKitServer
 	registry string
 	reader   *imagetree.Reader
-	rungs    []sandbox.Rung // of this engine, for cases that ask for them
+	builders []corpusBuilder
 }
 
 // compare builds with both.
@@ -190,37 +166,33 @@ func (j corpusJudge) compare(t *testing.T, title string, c corpusCase) {
 			t.Fatal(err)
 		}
 	}
-	rungs := []sandbox.Rung{sandbox.Mounts}
-	if c.Rungs {
-		rungs = append(rungs, j.rungs...)
-	}
-	for _, rung := range rungs {
-		got, err := c.build(t, j.registry, rung)
-		switch {
-		case (c.Fails || c.Refused) && err == nil:
-			t.Errorf("in %s the build did not fail", rung)
-		case c.Fails || c.Refused:
-		case err != nil:
-			t.Errorf("in %s: %v", rung, err)
-		default:
-			report(t, rung, c.Differs, j.differences(t, want, got))
-		}
+	for _, builder := range j.builders {
+		j.judge(t, builder, title, c, want)
 	}
 }
 
-// build makes the image with this engine. A problem's error has its detail.
-func (c corpusCase) build(t *testing.T, registry string, rung sandbox.Rung) (v1.Image, error) {
+// judge builds with this engine on one rung. Want is BuildKit's image, nil where
+// it made none.
+func (j corpusJudge) judge(t *testing.T, builder corpusBuilder, title string, c corpusCase, want v1.Image) {
 	t.Helper()
-	req := c.request(t, registry)
-	req.Rung = rung
-	result, err := build.Build(t.Context(), req)
-	if problem, ok := errors.AsType[*diag.Problem](err); ok {
-		return nil, fmt.Errorf("%w: %s", err, problem.Detail)
+	special := map[sandbox.Rung]corpusRung{sandbox.UserNamespace: c.UserNamespace, sandbox.Swap: c.Swap}[builder.rung]
+	refused, differs := c.Refused || special.Refused != "", map[string]string{}
+	maps.Copy(differs, c.Differs)
+	maps.Copy(differs, special.Differs)
+	layout, digest, err := builder.build(t, j.registry, title, c)
+	switch {
+	case (c.Fails || refused) && err == nil:
+		t.Errorf("in %s the build did not fail", builder.rung)
+	case c.Fails || refused:
+	case err != nil:
+		t.Errorf("in %s: %v", builder.rung, err)
+	default:
+		got, err := corpusClient(j.registry).Fetch(t.Context(), artifact.Image{Layout: layout, Digest: digest}, nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		report(t, builder.rung, differs, j.differences(t, want, got))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return req.Client.Fetch(t.Context(), artifact.Image{Layout: req.Layout.Dir(), Digest: result.Digest}, nil, "")
 }
 
 // differences lists in what two images differ, those of their configuration
@@ -259,16 +231,4 @@ func report(t *testing.T, rung sandbox.Rung, intended map[string]string, found [
 	for _, line := range found {
 		t.Errorf("in %s: %s", rung, line)
 	}
-}
-
-// mirror sends requests for Docker Hub to a registry of plain HTTP.
-type mirror struct{ registry string }
-
-// RoundTrip implements [http.RoundTripper].
-func (m mirror) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.URL.Host == name.DefaultRegistry {
-		req = req.Clone(req.Context())
-		req.URL.Scheme, req.URL.Host, req.Host = "http", m.registry, m.registry
-	}
-	return http.DefaultTransport.RoundTrip(req)
 }

@@ -41,6 +41,20 @@ func steadyLayout(own string, layout *oci.Layout) (*oci.Layout, io.Closer, error
 	return layout.Through(path), anchor, nil
 }
 
+// steadyAhead has layers that are sent while others are made be read from such a
+// layout. It is the sender's until its end.
+func steadyAhead(own string, ahead *oci.Ahead, layout *oci.Layout) error {
+	if ahead == nil {
+		return nil
+	}
+	steady, anchor, err := steadyLayout(own, layout)
+	if err != nil {
+		return err
+	}
+	ahead.Through(steady, anchor)
+	return nil
+}
+
 // steadyFolder does so for a folder, which it makes if there is none; "" stays.
 func steadyFolder(own, dir string) (string, io.Closer, error) {
 	if own == "" || dir == "" {

@@ -20,8 +20,12 @@ import (
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
-// TestMain makes the test binary the helper that commands are started with.
+// TestMain makes the test binary the helper that commands are started with, and
+// the program that builds in containers.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == buildVerb {
+		os.Exit(buildHere())
+	}
 	if len(os.Args) > 1 && os.Args[1] == sandbox.Verb {
 		os.Exit(sandbox.Helper(context.Background(), os.Args[2:]))
 	}

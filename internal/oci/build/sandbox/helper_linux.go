@@ -28,6 +28,7 @@ func Helper(ctx context.Context, args []string) int {
 	runtime.LockOSThread() // what follows sets some things for one thread only
 	syscall.CloseOnExec(specFD)
 	syscall.CloseOnExec(reportFD)
+	syscall.CloseOnExec(undoFD)
 	say := json.NewEncoder(os.NewFile(reportFD, "report"))
 	err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	switch {
@@ -84,6 +85,10 @@ func supervise(ctx context.Context, rung string, say *json.Encoder) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	rescue, err := readRescue(undoFD)
+	if err != nil {
+		return err
+	}
 	pid, err := syscall.ForkExec(self, []string{"deploy-action", Verb, verbEnter}, &syscall.ProcAttr{
 		Env: []string{}, Files: []uintptr{0, 1, 2, specFD, reportFD}, Sys: attributes(Rung(number), true),
 	})
@@ -106,7 +111,7 @@ func supervise(ctx context.Context, rung string, say *json.Encoder) error {
 	if status.Signaled() {
 		ended.Code, ended.Signal = 0, status.Signal()
 	}
-	return say.Encode(ended)
+	return errors.Join(say.Encode(ended), rescue.end())
 }
 
 // wait waits for a child, and for any that comes to this process meanwhile.

@@ -100,3 +100,42 @@ func restoreFile(path string, content []byte) error {
 	}
 	return os.WriteFile(path, content, 0o644)
 }
+
+// lentFile is a file of an image that cannot be moved into its place, since the
+// container has one of its own mounted there: the command sees and changes its
+// content in that.
+type lentFile struct {
+	path, image string // where the command sees it, and where the image has it
+	content     []byte // that the command was given
+}
+
+// lend gives the container's file the content of the image's, if it has one.
+func lend(path, image string) (lentFile, error) {
+	l := lentFile{path: path, image: image}
+	info, err := os.Lstat(image)
+	if err == nil && info.Mode().IsRegular() {
+		if l.content, err = os.ReadFile(image); err != nil {
+			return l, err
+		}
+		return l, os.WriteFile(path, l.content, 0o644)
+	}
+	l.content, err = os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return l, err
+}
+
+// takeBack gives the image what the command wrote. A link of the image's stays
+// one.
+func (l lentFile) takeBack() error {
+	now, err := os.ReadFile(l.path)
+	if err != nil || bytes.Equal(now, l.content) {
+		return nil // without the file there is nothing to take
+	}
+	info, err := os.Lstat(l.image)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil
+	}
+	return os.WriteFile(l.image, now, 0o644)
+}

@@ -24,8 +24,10 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	eachRung(t, func(t *testing.T, r *rig) {
 		if r.swapped {
-			t.Skip("the container ends with its first process")
+			write(t, "/", "settings", "hidden", 0o600)
+			t.Cleanup(func() { _ = os.Remove("/settings") })
 		}
+		before := list(t, "/")
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledInside$", "-test.v")
 		cmd.Env = append(os.Environ(), "SANDBOX_RUNG="+itoa(uint32(r.box.Rung())), "SANDBOX_KILLED="+r.root)
 		output, err := cmd.StdoutPipe()
@@ -56,12 +58,38 @@ func TestKilled(t *testing.T) {
 		if err != nil {
 			t.Errorf("processes %v are left: %v", marked(t, r.root), err)
 		}
+		if r.swapped {
+			wantBack(ctx, t, r.root, before)
+			return
+		}
 		for name, line := range tree(t, r.root) {
 			if strings.Contains(line, "hunter") {
 				t.Errorf("%s holds the secret", name)
 			}
 		}
 	})
+}
+
+// wantBack waits until the container's files are where they were, and nothing is
+// left of those that took their place.
+func wantBack(ctx context.Context, t *testing.T, root string, before []string) {
+	t.Helper()
+	err := retry.Poll(ctx, 10*time.Millisecond, func(context.Context) (bool, error) {
+		_, err := os.Lstat(root)
+		return err != nil, nil
+	})
+	if err != nil {
+		t.Errorf("the command's root is left: %v", err)
+	}
+	if diff := cmp.Diff(before, list(t, "/")); diff != "" {
+		t.Errorf("/ (-before +after):\n%s", diff)
+	}
+	if asides, err := filepath.Glob(own + "/aside-*"); err != nil || asides != nil {
+		t.Errorf("what was put aside is at %q, %v", asides, err)
+	}
+	if settings, err := os.ReadFile("/settings"); err != nil || string(settings) != "hidden" {
+		t.Errorf("the hidden file holds %q, %v", settings, err)
+	}
 }
 
 // TestKilledInside is what TestKilled starts.

@@ -29,35 +29,28 @@ const endTime = 5 * time.Second
 
 // launch starts the helpers of a run and waits until every process of it has
 // ended. It returns what was made in the root to mount on. When ctx ends it
-// kills them all.
-func (s *Sandbox) launch(ctx context.Context, sp spec, output io.Writer) ([]stub, error) {
-	specReader, specWriter, err := os.Pipe()
+// kills them all. If this process is killed, its supervisor does back.
+func (s *Sandbox) launch(ctx context.Context, sp spec, back *undo, output io.Writer) ([]stub, error) {
+	pipes, err := openPipes()
 	if err != nil {
 		return nil, err
 	}
-	defer specWriter.Close()
-	reportReader, reportWriter, err := os.Pipe()
-	if err != nil {
-		specReader.Close()
-		return nil, err
-	}
-	defer reportReader.Close()
+	defer pipes.close()
 
 	runtime.LockOSThread() // the first process ends with the thread that started it
 	defer runtime.UnlockOSThread()
 	cmd := s.helper(ctx)
 	out := &pipe{output} // one for both streams keeps their lines in order
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{specReader, reportWriter}
+	cmd.ExtraFiles = pipes.theirs
 	err = cmd.Start()
-	specReader.Close()
-	reportWriter.Close()
+	pipes.started()
 	if err != nil {
 		return nil, fmt.Errorf("starting a process: %w", err)
 	}
 	told := make(chan outcome, 1)
-	go func() { told <- readReports(reportReader) }()
-	sendErr := json.NewEncoder(specWriter).Encode(sp) // it broke off if the helper did, who says why
+	go func() { told <- readReports(pipes.report, pipes.alive) }()
+	sendErr := pipes.send(back, sp) // it broke off if the helper did, who says why
 	waitErr := cmd.Wait()
 	o := <-told
 	if s.shared && o.ended == nil { // the supervisor was killed
@@ -171,8 +164,8 @@ type outcome struct {
 	err     error // why the command did not start
 }
 
-// readReports reads to the end.
-func readReports(from io.Reader) outcome {
+// readReports reads to the end. When the supervisor is done, ended is called.
+func readReports(from io.Reader, ended func()) outcome {
 	var o outcome
 	decoder := json.NewDecoder(bufio.NewReader(from))
 	for {
@@ -192,6 +185,7 @@ func readReports(from io.Reader) outcome {
 			o.err = errors.New(r.Error)
 		case r.Ended:
 			o.ended = &r
+			ended()
 		}
 	}
 }

@@ -77,7 +77,7 @@ func (s *Sandbox) try(ctx context.Context) error {
 		return err
 	}
 	probe := spec{Rung: s.rung, Shared: s.shared, Probe: true, Root: root, Work: private, Hostname: "probe", OneUser: os.Geteuid() != 0}
-	_, err = s.launch(ctx, probe, nil)
+	_, err = s.launch(ctx, probe, nil, nil)
 	return err
 }
 

@@ -8,11 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // placer puts things into a root where nothing can be mounted on it.
 type placer struct {
 	root  mounter // resolves and makes, and mounts nothing
+	here  mounter // that of this container's /dev, which stays in its place
 	hold  string  // folder for what was there
 	holds []hold
 }
@@ -23,6 +25,19 @@ type hold struct {
 	path   string   // of it
 	there  string   // where that is now which was there before; "" for nothing
 	secret *os.File // of a Secret, under whatever name it is later
+}
+
+// newPlacer places things into a root. Hold is a folder for what was there.
+func newPlacer(root, hold string) *placer {
+	return &placer{root: mounter{root: root}, here: mounter{root: "/"}, hold: hold}
+}
+
+// of returns the root that a command finds target in.
+func (p *placer) of(target string) *mounter {
+	if strings.HasPrefix(filepath.Clean(target), "/dev/") {
+		return &p.here
+	}
+	return &p.root
 }
 
 // all puts every mount in its place.
@@ -37,11 +52,12 @@ func (p *placer) all(ctx context.Context, mounts []mount) error {
 
 // place puts one mount in its place. What is there goes to the path there.
 func (p *placer) place(ctx context.Context, m mount, there string) error {
-	path, err := p.root.resolve(m.Target)
+	root := p.of(m.Target)
+	path, err := root.resolve(m.Target)
 	if err != nil {
 		return err
 	}
-	if err := p.root.makeFolders(filepath.Dir(path)); err != nil {
+	if err := root.makeFolders(filepath.Dir(path)); err != nil {
 		return err
 	}
 	err = move(path, there)
@@ -70,7 +86,7 @@ func (p *placer) place(ctx context.Context, m mount, there string) error {
 	}
 }
 
-// remove takes everything away again, last first.
+// remove takes everything away again, last first, and what was made for it.
 func (p *placer) remove() error {
 	var errs []error
 	for i := len(p.holds) - 1; i >= 0; i-- {
@@ -79,13 +95,16 @@ func (p *placer) remove() error {
 			errs = append(errs, h.secret.Truncate(0), h.secret.Close())
 		}
 		// The command can have put links on the way to it.
-		if path, err := p.root.resolve(h.Target); err != nil || path != h.path {
+		if path, err := p.of(h.Target).resolve(h.Target); err != nil || path != h.path {
 			errs = append(errs, fmt.Errorf("removing what was mounted at %s: the command moved it", h.Target))
 			continue
 		}
 		if err := h.remove(); err != nil {
 			errs = append(errs, fmt.Errorf("removing what was mounted at %s: %w", h.Target, err))
 		}
+	}
+	for _, m := range []*mounter{&p.root, &p.here} {
+		errs = append(errs, removeStubs(m.root, m.made))
 	}
 	return errors.Join(errs...)
 }

@@ -60,7 +60,7 @@ func newRig(t *testing.T, rung sandbox.Rung) *rig {
 	options := sandbox.Options{Work: r.work, Only: rung}
 	inContainer := os.Getenv("SANDBOX_RUNG") != ""
 	if inContainer {
-		options.Own, options.Watched = own, []string{"/commands"}
+		options.Own, options.Watched, options.Hidden = own, []string{"/commands"}, []string{"/settings"}
 	}
 	box, err := sandbox.Open(t.Context(), options)
 	if err != nil && !inContainer {

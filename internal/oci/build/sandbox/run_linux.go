@@ -52,7 +52,7 @@ func (s *Sandbox) Run(ctx context.Context, c Command) error {
 	if err := copyWritable(ctx, sp.Mounts, work); err != nil {
 		return err
 	}
-	made, err := s.launch(ctx, sp, c.Output)
+	made, err := s.launch(ctx, sp, nil, c.Output)
 	return errors.Join(err, removeStubs(c.Root, made))
 }
 

@@ -69,6 +69,7 @@ type stub struct {
 const (
 	specFD   = 3 // it reads its spec; hung up when we are gone
 	reportFD = 4 // it writes reports
+	undoFD   = 5 // a supervisor reads an undo, on the rung Swap
 )
 
 // newMounts returns the mounts of a command, outer ones first.

@@ -38,26 +38,26 @@ func (s *Sandbox) runSwapped(ctx context.Context, c Command, sp spec) error {
 	if err != nil {
 		return err
 	}
-	placed := &placer{root: mounter{root: c.Root}, hold: filepath.Dir(sp.Work)}
+	placed := newPlacer(c.Root, filepath.Dir(sp.Work))
 	hidden := &keptFiles{content: map[string][]byte{}}
 	mounts := slices.DeleteFunc(newMounts(c.Mounts), func(m mount) bool { return m.Kind == Shared })
 	err = errors.Join(placed.all(ctx, mounts), hidden.empty(s.options.Hidden))
 	if err == nil {
-		err = s.swapAndRun(ctx, c, sp, aside)
+		err = s.swapAndRun(ctx, c, sp, aside, placed, hidden)
 	}
-	err = errors.Join(err, hidden.restore(), placed.remove(), removeStubs(c.Root, placed.root.made))
+	err = errors.Join(err, hidden.restore(), placed.remove())
 	return errors.Join(err, ours.check(), watched.check())
 }
 
 // swapAndRun runs a command with the entries of its root in "/".
-func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside string) error {
+func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside string, placed *placer, hidden *keptFiles) error {
 	w := &swapper{root: c.Root, aside: aside, pinned: append(sharedEntries(c.Mounts), s.options.Own)}
 	points, err := mountPoints()
 	if err != nil {
 		return err
 	}
 	w.mounts = points
-	kept, err := keepFiles(sp.Files, "/dev", "/dev/shm")
+	kept, err := keepFiles(append(slices.Clone(sp.Files), file{Target: hostname}), "/dev", "/dev/shm")
 	if err != nil {
 		return err
 	}
@@ -66,9 +66,18 @@ func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside stri
 	}
 	err = kept.write(sp.Files)
 	if err == nil {
-		_, err = s.launch(ctx, sp, c.Output)
+		err = s.runInPlace(ctx, c, sp, newUndo(c.Root, w, placed, kept, hidden))
 	}
 	return errors.Join(err, kept.restore(), w.out(c.Moved))
+}
+
+// runInPlace runs a command whose files are in "/".
+func (s *Sandbox) runInPlace(ctx context.Context, c Command, sp spec, back *undo) error {
+	lent, err := lend(hostname, filepath.Join(c.Root, hostname))
+	if err == nil {
+		_, err = s.launch(ctx, sp, back, c.Output)
+	}
+	return errors.Join(err, lent.takeBack())
 }
 
 // sharedEntries are the entries of "/" with what a command shares.
@@ -117,6 +126,9 @@ func sameVolume(a, b string) error {
 // etc is the one folder whose entries are swapped one by one, since the
 // machine's names of hosts are mounted in it.
 const etc = "etc"
+
+// hostname belongs to the image, and is mounted in a container.
+const hostname = "/etc/hostname"
 
 // swapper exchanges the entries of a root with those of "/".
 type swapper struct {
@@ -259,7 +271,7 @@ func (w *swapper) prepare() error {
 // stays reports whether an entry of "/" cannot or must not be moved.
 func (w *swapper) stays(name string) bool {
 	path := filepath.Join("/", name)
-	machines := []string{"/etc/resolv.conf", "/etc/hosts", "/etc/hostname", "/proc", "/sys", "/dev"}
+	machines := []string{"/etc/resolv.conf", "/etc/hosts", hostname, "/proc", "/sys", "/dev"}
 	return slices.Contains(machines, path) || slices.Contains(w.pinned, path) || slices.Contains(w.mounts, path)
 }
 
