@@ -43,6 +43,7 @@ func TestOwnImage(t *testing.T) {
 		"as ARC's hooks":     ownScript,
 		"side by side":       ownSideBySide,
 		"a hook's image":     ownHook,
+		"beside a socket":    ownSocket,
 	}
 	base := sync.OnceValue(func() string { return pushToolchain(t, registry.Host) })
 	for name, test := range cases {
@@ -167,6 +168,32 @@ func ownGoBuild(t *testing.T, r *ownRun) {
 	output, err := exec.CommandContext(t.Context(), filepath.Join(r.built(t), "app")).CombinedOutput()
 	if err != nil || string(output) != "hello\n" {
 		t.Errorf("the program says %q, %v", output, err)
+	}
+}
+
+// ownSocket gives the container the engine's socket, as runners do: then no
+// command runs beside this program, from where it could reach that.
+func ownSocket(t *testing.T, r *ownRun) {
+	socket, ok := strings.CutPrefix(r.engine.Host, "unix://")
+	if !ok {
+		t.Skipf("the engine is at %s, which cannot be mounted", r.engine.Host)
+	}
+	r.extra = []string{"--volume", socket + ":/var/run/docker.sock"}
+	r.write(t, "Dockerfile", busyboxStage+"RUN test ! -e /var/run/docker.sock && echo done > /done\n")
+	log, err := r.build(t)
+	if err != nil {
+		t.Fatalf("building: %v\n%s", err, log)
+	}
+	const want = `The Docker engine at "unix:///var/run/docker.sock" builds, since here commands could only run in this container's own root folder`
+	if !strings.Contains(log, want) {
+		t.Errorf("the log does not say %q:\n%s", want, log)
+	}
+	if got := read(t, filepath.Join(r.unpack(t), "done")); got != "done\n" {
+		t.Errorf("/done is %q", got)
+	}
+	r.write(t, "Dockerfile", "FROM scratch\nCOPY busybox /busybox\n")
+	if log, err = r.build(t); err != nil || !strings.Contains(log, "The built-in engine builds: no command is to be run") {
+		t.Errorf("with nothing to run: %v\n%s", err, log)
 	}
 }
 

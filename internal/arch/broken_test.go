@@ -55,7 +55,7 @@ func TestBroken(t *testing.T) {
 		"an assertion library":          {rule: outside, unit: "engine", file: "a_test.go", source: `import _ "github.com/stretchr/testify/assert"`, want: "go-cmp shows the difference"},
 		"go-cmp in the program":         {rule: outside, unit: "engine", source: `import _ "github.com/google/go-cmp/cmp"`, want: "it is for tests"},
 		"go-cmp in a test":              {rule: outside, unit: "engine", file: "a_test.go", source: `import _ "github.com/google/go-cmp/cmp"`},
-		"gRPC in a plugin":              {rule: outside, unit: "plugin/vault", source: `import _ "google.golang.org/grpc/codes"`, want: "oddities of the plugin protocol"},
+		"gRPC in a plugin":              {rule: outside, unit: "plugin/vault", source: `import _ "google.golang.org/grpc/codes"`, want: "spoken over it, each in one package"},
 		"a name that only begins alike": {rule: outside, unit: "engine", source: `import _ "google.golang.org/grpcweb"`},
 		"a long file":                   {rule: lengthErrors, unit: "ui", source: strings.Repeat("\n", longestFile), want: "more than 400"},
 		"a long test":                   {rule: lengthErrors, unit: "ui", file: "a_test.go", source: strings.Repeat("\n", longestTest), want: "more than 600"},

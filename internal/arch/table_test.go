@@ -28,22 +28,24 @@ var table = []row{
 	{"oci/build/frontend", []string{"oci/build/graph", "diag"}, "it turns a Dockerfile into a graph and executes nothing"},
 	{"oci/sbom", nil, "it lists the packages of an archive and does not know where that comes from"},
 	{"oci/attest", []string{"oci", "oci/sbom", "artifact"}, "it describes images and knows neither plugins nor builds"},
+	{"oci/build/failure", []string{"diag"}, "it words what went wrong and knows no engine"},
 	{"oci/build/files", []string{"diag"}, "it arranges files in layers and knows neither graphs nor registries"},
 	{"oci/build/fetch", []string{"secret", "retry", "diag"}, "it fetches what ADD names and knows no graph"},
 	{"oci/build/rootfs", []string{"oci/untar", "oci/build/files", "retry", "diag"}, "it unpacks a root and says what changed in it; what changes it is not its business"},
 	{"oci/build/cache", []string{"oci", "artifact"}, "it finds layers by a key and does not know what the key is made of"},
 	{
 		"oci/build/solve",
-		[]string{"oci", "oci/build/cache", "oci/build/graph", "oci/build/files", "oci/build/fetch", "oci/build/rootfs", "oci/build/sandbox", "secret", "retry", "diag"},
+		[]string{"oci", "oci/build/cache", "oci/build/graph", "oci/build/failure", "oci/build/files", "oci/build/fetch", "oci/build/rootfs", "oci/build/sandbox", "secret", "retry", "diag"},
 		"it executes a graph and has never seen a Dockerfile",
 	},
+	{"oci/build/buildkit", []string{"oci", "oci/build/failure", "oci/build/files", "secret", "diag"}, "it has a daemon build, and knows no graph"},
 	{"oci/build", []string{"oci", "oci/build/*", "artifact", "secret", "retry", "diag"}, "it builds a Dockerfile and knows no app: neither plugins nor the engine"},
 	{"oci/build/sandbox", []string{"secret", "retry", "diag"}, "it runs a command in a folder and knows neither images nor Dockerfiles"},
 	{"oci/container", []string{"oci", "secret", "diag"}, "it runs a command in an image and knows no pipeline"},
 	{"cloud/*", []string{"secret", "retry", "diag"}, "clients know nothing of deployments"},
 	{
 		"plugin/*",
-		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/attest", "cloud/*", "retry"},
+		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/build/buildkit", "oci/attest", "cloud/*", "retry"},
 		"a plugin does not know where it runs, and shares code with another plugin through cloud or oci",
 	},
 	{"builtin", []string{"component", "plugin/*"}, "it is a list"},
@@ -89,6 +91,7 @@ var table = []row{
 // testsMay lists what tests may import beside what their package may.
 var testsMay = []row{
 	{"**", []string{"testkit/**", "state/memstore"}, "fakes are shared"},
+	{"plugin/docker", []string{"oci/build/sandbox"}, "its test binary is the helper that commands are started with"},
 	{"plugin/*", []string{"config"}, "a plugin's example is decoded as a user's file is"},
 }
 
@@ -113,7 +116,12 @@ type confinement struct {
 
 var confined = []confinement{
 	{
-		modules: []string{"google.golang.org/grpc", "github.com/hashicorp/go-plugin", "github.com/hashicorp/waypoint-plugin-sdk", "github.com/hashicorp/go-argmapper"},
+		modules: []string{"google.golang.org/grpc"},
+		only:    []string{"external", "oci/build/buildkit"},
+		why:     "two protocols are spoken over it, each in one package",
+	},
+	{
+		modules: []string{"github.com/hashicorp/go-plugin", "github.com/hashicorp/waypoint-plugin-sdk", "github.com/hashicorp/go-argmapper"},
 		only:    []string{"external"},
 		why:     "all oddities of the plugin protocol end in one package",
 	},

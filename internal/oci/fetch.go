@@ -26,7 +26,7 @@ func (c Client) Fetch(ctx context.Context, img artifact.Image, from *artifact.Re
 		return nil, fmt.Errorf("fetching %s: it is only in the Docker engine", img.Reference())
 	}
 	if img.Layout != "" {
-		return c.image(ctx, img.Layout, img.Digest)
+		return c.fetchStored(ctx, img, wanted)
 	}
 	desc, err := c.describe(ctx, img, from, wanted)
 	if err != nil {
@@ -43,6 +43,22 @@ func (c Client) Fetch(ctx context.Context, img artifact.Image, from *artifact.Re
 		return nil, fmt.Errorf("fetching %s: %w", img.Reference(), err)
 	}
 	return fetched, nil
+}
+
+// fetchStored opens an image of a layout.
+func (c Client) fetchStored(ctx context.Context, img artifact.Image, wanted v1.Platform) (v1.Image, error) {
+	entry, err := findEntry(img.Layout, img.Digest)
+	if err != nil {
+		return nil, err
+	}
+	if !entry.MediaType.IsIndex() {
+		return c.open(ctx, &Layout{dir: img.Layout}, entry)
+	}
+	index, err := c.openIndex(ctx, img.Layout, entry)
+	if err != nil {
+		return nil, err
+	}
+	return index.choose(wanted)
 }
 
 // describe asks a registry for an image's manifest or index.

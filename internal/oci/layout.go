@@ -158,15 +158,17 @@ func (l *Layout) locked(fn func() error) error {
 	return fn()
 }
 
-// list puts an image last in the index, and drops the oldest beyond those kept.
-func (l *Layout) list(desc v1.Descriptor) error {
+// list puts images last in the index, and drops the oldest beyond those kept.
+func (l *Layout) list(images ...v1.Descriptor) error {
 	index, err := l.index()
 	if err != nil {
 		return err
 	}
-	index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == desc.Digest })
-	index.Manifests = append(index.Manifests, desc)
-	index.Manifests = index.Manifests[max(0, len(index.Manifests)-keptImages):]
+	for _, desc := range images {
+		index.Manifests = slices.DeleteFunc(index.Manifests, func(d v1.Descriptor) bool { return d.Digest == desc.Digest })
+		index.Manifests = append(index.Manifests, desc)
+	}
+	index.Manifests = index.Manifests[max(0, len(index.Manifests)-max(keptImages, len(images))):]
 	data, err := json.Marshal(index)
 	if err != nil {
 		return fmt.Errorf("writing image layout: %w", err)

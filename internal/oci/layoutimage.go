@@ -25,24 +25,32 @@ type layoutImage struct {
 }
 
 // image opens the image with that digest; "" is the newest.
-func (c Client) image(ctx context.Context, dir, digest string) (v1.Image, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("reading image layout: %w", err)
-	}
-	layout := &Layout{dir: dir}
-	index, err := layout.index()
+func (c Client) image(ctx context.Context, dir, digest string) (*placedImage, error) {
+	entry, err := findEntry(dir, digest)
 	if err != nil {
 		return nil, err
 	}
-	for i := len(index.Manifests) - 1; i >= 0; i-- {
-		if entry := index.Manifests[i]; digest == "" || entry.Digest.String() == digest {
-			return c.open(ctx, layout, entry)
-		}
-	}
-	return nil, fmt.Errorf("reading image layout %s: it has no image %s", dir, digest)
+	return c.open(ctx, &Layout{dir: dir}, entry)
 }
 
-func (c Client) open(ctx context.Context, layout *Layout, entry v1.Descriptor) (v1.Image, error) {
+// findEntry finds what a layout lists under a digest; "" is the newest.
+func findEntry(dir, digest string) (v1.Descriptor, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return v1.Descriptor{}, fmt.Errorf("reading image layout: %w", err)
+	}
+	index, err := (&Layout{dir: dir}).index()
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	for i := len(index.Manifests) - 1; i >= 0; i-- {
+		if entry := index.Manifests[i]; digest == "" || entry.Digest.String() == digest {
+			return entry, nil
+		}
+	}
+	return v1.Descriptor{}, fmt.Errorf("reading image layout %s: it has no image %s", dir, digest)
+}
+
+func (c Client) open(ctx context.Context, layout *Layout, entry v1.Descriptor) (*placedImage, error) {
 	raw, err := os.ReadFile(layout.blobPath(entry.Digest))
 	if err != nil {
 		return nil, fmt.Errorf("reading image layout: %w", err)

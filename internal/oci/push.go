@@ -96,11 +96,7 @@ func (c Client) PlanPush(ctx context.Context, req PushRequest) (PushPlan, error)
 	case !notFound(err):
 		return PushPlan{}, fmt.Errorf("planning to push %s: %w", tag, explain(err, tag.RegistryStr()))
 	}
-	img, isImage := content.(v1.Image)
-	if !isImage {
-		return plan, nil // an index: what it lacks is told when it is copied
-	}
-	plan.Missing, err = missing(ctx, puller, tag.Context(), img)
+	plan.Missing, err = lacking(ctx, puller, tag.Context(), content)
 	if err != nil {
 		return PushPlan{}, fmt.Errorf("planning to push %s: %w", tag, explain(err, tag.RegistryStr()))
 	}
@@ -130,13 +126,10 @@ func (c Client) content(ctx context.Context, req PushRequest) (remote.Taggable, 
 		err     error
 	)
 	if req.Image.Layout != "" {
-		var img v1.Image
-		if img, err = c.image(ctx, req.Image.Layout, req.Image.Digest); err == nil {
-			content = img
-			if placed, ok := img.(*placedImage); ok {
-				placed.places.signIn(req.To)
-			}
-			digest, err = img.Digest()
+		var found stored
+		if found, err = c.stored(ctx, req.Image.Layout, req.Image.Digest, req.To); err == nil {
+			content = found
+			digest, err = found.Digest()
 		}
 	} else {
 		var desc *remote.Descriptor
@@ -173,18 +166,20 @@ func (r PushRequest) sources(content remote.Taggable) ([]name.Repository, error)
 		from, err := parseRepository(artifact.Repository{Name: r.Image.Repository})
 		return []name.Repository{from}, err
 	}
-	img, ok := content.(v1.Image)
-	if !ok {
-		return nil, nil
-	}
-	layers, err := img.Layers()
+	images, err := imagesOf(content)
 	if err != nil {
 		return nil, err
 	}
 	var found []name.Repository
-	for _, layer := range layers {
-		if elsewhere, ok := layer.(*remote.MountableLayer); ok && !slices.Contains(found, elsewhere.Reference.Context()) {
-			found = append(found, elsewhere.Reference.Context())
+	for _, img := range images {
+		layers, err := img.Layers()
+		if err != nil {
+			return nil, err
+		}
+		for _, layer := range layers {
+			if elsewhere, ok := layer.(*remote.MountableLayer); ok && !slices.Contains(found, elsewhere.Reference.Context()) {
+				found = append(found, elsewhere.Reference.Context())
+			}
 		}
 	}
 	return found, nil

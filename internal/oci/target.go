@@ -92,20 +92,23 @@ func (t *target) push(ctx context.Context, tag name.Tag, content remote.Taggable
 	return err
 }
 
-// know notes which layers of an image are in this very repository.
+// know notes which layers of an image, or of those in an index, are in this very
+// repository.
 func (t *target) know(content remote.Taggable) {
-	img, ok := content.(v1.Image)
-	if !ok {
-		return
-	}
-	layers, err := img.Layers()
+	images, err := imagesOf(content)
 	if err != nil {
 		return // which is told when they are sent
 	}
-	for _, layer := range layers {
-		digest, err := layer.Digest()
-		if here, ok := layer.(*remote.MountableLayer); ok && err == nil && here.Reference.Context().String() == t.name.String() {
-			t.repo.Know(digest.String())
+	for _, img := range images {
+		layers, err := img.Layers()
+		if err != nil {
+			return // as above
+		}
+		for _, layer := range layers {
+			digest, err := layer.Digest()
+			if here, ok := layer.(*remote.MountableLayer); ok && err == nil && here.Reference.Context().String() == t.name.String() {
+				t.repo.Know(digest.String())
+			}
 		}
 	}
 }

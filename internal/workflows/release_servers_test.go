@@ -52,8 +52,8 @@ func TestRelease(t *testing.T) {
 	w := &world{releases: r, image: registry.Host + "/acme/deploy-action", published: t.TempDir(), tools: t.TempDir()}
 	write(t, filepath.Join(w.tools, "gh"), github, 0o755)
 	r.environ = []string{
-		"DOCKER_HOST=" + engine.Host, "IMAGE=" + w.image, "BASE=" + base(t, engine.Host),
-		"PLATFORMS=" + runtime.GOOS + "/" + runtime.GOARCH, "GH_RELEASES=" + w.published,
+		"DOCKER_HOST=" + engine.Host, "IMAGE=" + w.image, "BASE=" + base(t, engine.Host, registry.Host),
+		"PLATFORMS=linux/amd64 linux/arm64", "GH_RELEASES=" + w.published,
 		"PATH=" + w.tools + string(filepath.ListSeparator) + os.Getenv("PATH"),
 	}
 
@@ -131,6 +131,7 @@ func (w *world) checkImage(t *testing.T, version string) {
 	if got, want := definition.Runs.Image, "docker://"+pinned; got != want || definition.Runs.Using != "docker" {
 		t.Errorf("action.yml of %s says image: %s, want %s", version, got, want)
 	}
+	w.checkPlatforms(t, pinned)
 	if got := w.docker(t, "run", "--rm", pinned, "version"); got != version {
 		t.Errorf("the image says that it is version %s, want %s", got, version)
 	}
@@ -215,8 +216,7 @@ func (w *world) otherContent(t *testing.T, whole string) {
 	git(t, w.clone, "push", "--quiet", "origin", "main")
 	w.refuse(t, "v1.2.3", "", "v1.2.3 exists and is made of another commit")
 	// The image was pushed, and then the run was cut off.
-	w.docker(t, "tag", w.image+":v1.2.3", w.image+":v1.3.0")
-	w.docker(t, "push", "--quiet", w.image+":v1.3.0")
+	w.tag(t, "v1.2.3", "v1.3.0")
 	w.refuse(t, "v1.3.0", "", w.image+":v1.3.0 exists and is made of "+source)
 }
 
@@ -244,18 +244,23 @@ func (w *world) earlierVersion(t *testing.T) {
 }
 
 // base makes the image that the action's image is made on, and returns its
-// name: no test can pull one.
-func base(t *testing.T, host string) string {
+// name in a registry. Of the other processor's busybox nothing is run.
+func base(t *testing.T, host, registry string) string {
 	t.Helper()
-	const image = "local/release-base:1"
+	image := registry + "/release-base:1"
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "Dockerfile"), "FROM "+servers.Busybox+"\nCOPY prebuilt /prebuilt\n", 0o644)
-	write(t, filepath.Join(folder, "prebuilt/busybox"), read(t, "/bin/busybox"), 0o755)
+	for _, arch := range platforms {
+		write(t, filepath.Join(folder, "prebuilt", arch, "busybox"), "of "+arch, 0o755)
+	}
+	write(t, filepath.Join(folder, "prebuilt", runtime.GOARCH, "busybox"), read(t, "/bin/busybox"), 0o755)
 	write(t, filepath.Join(folder, "prebuilt/ca-certificates.crt"), read(t, "/etc/ssl/certs/ca-certificates.crt"), 0o644)
-	cmd := exec.CommandContext(t.Context(), "docker", "build", "--quiet", "--tag", image, folder)
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+host)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", image, err, out)
+	for _, args := range [][]string{{"build", "--quiet", "--tag", image, folder}, {"push", "--quiet", image}} {
+		cmd := exec.CommandContext(t.Context(), "docker", args...)
+		cmd.Env = append(os.Environ(), "DOCKER_HOST="+host)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
 	}
 	return image
 }

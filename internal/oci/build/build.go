@@ -1,4 +1,5 @@
-// Package build makes an image from a Dockerfile, without a container engine.
+// Package build makes an image from a Dockerfile, without a container engine or,
+// where one is named, by a BuildKit daemon.
 //
 // The Dockerfile becomes a graph of steps (package frontend), and the steps are
 // carried out (package solve): files are planned into layers without being
@@ -21,6 +22,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/oci/build/buildkit"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
@@ -57,6 +59,8 @@ type Request struct {
 
 	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
 
+	Daemon *buildkit.Daemon // who builds; nil is the built-in engine
+
 	// Progress shows fn as a step, with what fn writes as its output; nil shows
 	// nothing. Note is told what the user may want to know; nil tells nobody.
 	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
@@ -86,15 +90,9 @@ type Base struct{ Name, Digest string }
 // layout.
 func Build(ctx context.Context, req Request) (Result, error) {
 	req = withDefaults(req)
-	root, err := os.OpenRoot(req.Root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Result{}, &diag.Problem{
-			Summary: "Missing folder",
-			Detail:  fmt.Sprintf("There is no folder %q to build from. Correct the path of the app, or make the folder in a hook before the build.", req.Root),
-		}
-	}
+	root, err := openRoot(req)
 	if err != nil {
-		return Result{}, fmt.Errorf("opening the repository: %w", err)
+		return Result{}, err
 	}
 	defer root.Close()
 	name, content, err := readDockerfile(root, req)
@@ -106,6 +104,9 @@ func Build(ctx context.Context, req Request) (Result, error) {
 		return Result{}, err
 	}
 	defer source.root.Close()
+	if req.Daemon != nil {
+		return hand(ctx, req, name, content, source)
+	}
 	known, opened, err := openCache(ctx, req)
 	if err != nil {
 		return Result{}, err
@@ -135,6 +136,26 @@ func Build(ctx context.Context, req Request) (Result, error) {
 	result, err := addImage(req, converted.Image, solved)
 	result.Bases = images.named()
 	return result, err
+}
+
+// openRoot opens the folder that the build may read.
+func openRoot(req Request) (*os.Root, error) {
+	root, err := os.OpenRoot(req.Root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &diag.Problem{
+			Summary: "Missing folder",
+			Detail:  fmt.Sprintf("There is no folder %q to build from. Correct the path of the app, or make the folder in a hook before the build.", req.Root),
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the repository: %w", err)
+	}
+	return root, nil
+}
+
+// skipped says that a file of the context is in no image.
+func skipped(name string) string {
+	return fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name)
 }
 
 // withDefaults fills in what a request leaves out.

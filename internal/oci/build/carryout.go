@@ -93,7 +93,7 @@ func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
 	view := files.Context(j.source.root, j.source.ignore)
 	defer func() {
 		for _, name := range files.Skipped(view) {
-			req.Note(fmt.Sprintf("%q is left out, because no image can hold a socket, a pipe or a device of the build context", name))
+			req.Note(skipped(name))
 		}
 	}()
 	var written func(oci.Layer)

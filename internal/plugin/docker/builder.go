@@ -22,7 +22,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/oci/build"
 )
 
-// builder builds images with the built-in engine.
+// builder builds images, with the built-in engine or another.
 type builder struct {
 	host  component.Host
 	cfg   BuilderConfig
@@ -38,10 +38,10 @@ func openBuilder(h component.Host, c BuilderConfig) (component.Builder[artifact.
 	if b.time, err = sourceTime(h.Getenv); err != nil {
 		return nil, err
 	}
-	if err := checkWords(c); err != nil {
+	if err := errors.Join(b.checkEngine(), checkTimestamps(c)); err != nil {
 		return nil, err
 	}
-	if _, err := oci.ParsePlatform(c.Platform); err != nil {
+	if err := checkPlatforms(c); err != nil {
 		return nil, err
 	}
 	if c.Auth == nil {
@@ -59,24 +59,7 @@ func openBuilder(h component.Host, c BuilderConfig) (component.Builder[artifact.
 	return b, err
 }
 
-// checkWords checks the attributes that take one of a few words.
-func checkWords(c BuilderConfig) error {
-	switch c.Engine {
-	case "", "auto", "builtin":
-	case "docker", "buildkit":
-		return &diag.Problem{
-			Summary: "engine is not supported yet",
-			Detail: fmt.Sprintf("The engine %q cannot be chosen, because this version builds with its own. Remove the attribute; "+
-				"or build with docker buildx in a step before, and name the image with use \"docker-ref\".", c.Engine),
-			Attr: "engine",
-		}
-	default:
-		return &diag.Problem{
-			Summary: "Unknown engine",
-			Detail:  fmt.Sprintf("There is no engine %q. Write \"auto\" or \"builtin\".", c.Engine),
-			Attr:    "engine",
-		}
-	}
+func checkTimestamps(c BuilderConfig) error {
 	if !slices.Contains([]string{"", "fixed", "keep"}, c.Timestamps) {
 		return &diag.Problem{
 			Summary: "Invalid timestamps",
@@ -170,7 +153,16 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		Progress:   b.progress,
 		Note:       func(text string) { fmt.Fprintln(notes, text) },
 	}
-	result, err := build.Build(building, request)
+	engine, err := b.choose(building, request)
+	if err != nil {
+		return artifact.Image{}, err
+	}
+	defer engine.close()
+	if engine.reason != "" {
+		request.Note(engine.reason)
+	}
+	request.Daemon = engine.daemon
+	made, err := b.buildAll(building, request)
 	if err != nil {
 		stop() // nobody needs what is on its way
 	}
@@ -178,16 +170,16 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		ahead.Wait() // what did not arrive is the push's to send
 	}
 	if err == nil {
-		err = b.attest(ctx, req, request, result, started, notes)
+		err = b.attest(ctx, req, request, made, started, notes)
 	}
 	if err != nil {
 		return artifact.Image{}, err
 	}
 	return artifact.Image{
 		Repository:   component.Label(app.Name, 60),
-		Digest:       result.Digest,
+		Digest:       made.Digest,
 		Layout:       layout.Dir(),
-		Architecture: result.Architecture,
+		Architecture: made.Architecture,
 	}, nil
 }
 

@@ -42,9 +42,13 @@ func (b *builder) prepare(layout *oci.Layout, to *artifact.Repository) (*oci.Ahe
 	client := oci.Client{HTTP: b.host.HTTP, Credentials: oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}}
 	if to.Tag != "" {
 		layout.Ask(func(ctx context.Context) []oci.Layer {
-			// Where there is no such image yet, or it cannot be read, none is known.
-			layers, _ := client.Layers(ctx, artifact.Image{Repository: to.Name, Tag: to.Tag}, *to, b.cfg.Platform)
-			return layers
+			var all []oci.Layer
+			for _, platform := range b.platforms() {
+				// Where there is no such image yet, or it cannot be read, none is known.
+				layers, _ := client.Layers(ctx, artifact.Image{Repository: to.Name, Tag: to.Tag}, *to, platform)
+				all = append(all, layers...)
+			}
+			return all
 		})
 	}
 	return client.Ahead(*to, layout)

@@ -187,10 +187,14 @@ func TestBuilderProblems(t *testing.T) {
 		attr    string
 	}{
 		"target":           {docker.BuilderConfig{Target: "final"}, "No such stage", "target"},
-		"engine":           {docker.BuilderConfig{Engine: "docker"}, "engine is not supported yet", "engine"},
+		"no BuildKit":      {docker.BuilderConfig{Engine: "buildkit"}, "No address of BuildKit", "engine"},
 		"unknown engine":   {docker.BuilderConfig{Engine: "kaniko"}, "Unknown engine", "engine"},
 		"timestamps":       {docker.BuilderConfig{Timestamps: "now"}, "Invalid timestamps", "timestamps"},
 		"platform":         {docker.BuilderConfig{Platform: "arm"}, "Invalid platform", "platform"},
+		"platforms":        {docker.BuilderConfig{Platforms: []string{"linux/amd64", "arm"}}, "Invalid platform", "platforms"},
+		"same platform":    {docker.BuilderConfig{Platforms: []string{"linux/arm64", "linux/arm64"}}, "Platform named twice", "platforms"},
+		"empty platform":   {docker.BuilderConfig{Platforms: []string{""}}, "Invalid platform", "platforms"},
+		"two attributes":   {docker.BuilderConfig{Platform: "linux/amd64", Platforms: []string{"linux/arm64"}}, "Both platform and platforms", "platforms"},
 		"auth for nothing": {docker.BuilderConfig{Auth: &docker.Auth{Username: "u"}}, "Login for no registry", "auth"},
 		"cache_repo":       {docker.BuilderConfig{CacheRepo: "Acme/Cache:v1"}, "Invalid cache_repo", "cache_repo"},
 		"no Dockerfile":    {docker.BuilderConfig{Dockerfile: "Dokerfile"}, "Missing Dockerfile", "dockerfile"},

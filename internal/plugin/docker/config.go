@@ -33,6 +33,11 @@ type BuilderConfig struct {
 	// of processor that this program runs on.
 	Platform string `hcl:"platform,optional"`
 
+	// Several platforms, in place of platform: one image is built for each,
+	// and what is pushed is an index of them. Stages that RUN something begin
+	// with FROM --platform=$BUILDPLATFORM, or need an emulator.
+	Platforms []string `hcl:"platforms,optional"`
+
 	// Whether to use nothing that an earlier build left but cache mounts.
 	NoCache bool `hcl:"no_cache,optional"`
 
@@ -50,7 +55,12 @@ type BuilderConfig struct {
 	// gzip and 22 for zstd.
 	Level int `hcl:"level,optional"`
 
-	// What builds: "builtin", or "auto", the default, which today is the same.
+	// What builds: "builtin" is this program itself; "docker" the Docker
+	// engine, of version 20.10 or later, that DOCKER_HOST names or else this
+	// machine's; "buildkit" the BuildKit daemon that BUILDKIT_HOST names, with TLS
+	// where BUILDKIT_TLS_DIR names a folder with ca.pem, cert.pem and key.pem.
+	// With "auto", the default, a daemon builds only where there is one and
+	// this program could not keep RUN instructions apart from it.
 	Engine string `hcl:"engine,optional"`
 
 	// Folder for layers and cache mounts, relative to the app's folder. A

@@ -183,3 +183,14 @@ func at(attr string, err error) error {
 	}
 	return err
 }
+
+// insteadAt points a problem at another attribute than the one it names.
+func insteadAt(attr string, err error) error {
+	problem, ok := errors.AsType[*diag.Problem](err)
+	if !ok {
+		return err
+	}
+	located := *problem
+	located.Attr = attr
+	return &located
+}

@@ -150,3 +150,28 @@ func writeEntry(ctx context.Context, w *tar.Writer, p *Planned, when Times, buff
 	}
 	return err
 }
+
+// CopyArchive writes the entries of an archive to another. Those that this
+// program wrote stay the same, byte for byte.
+func CopyArchive(ctx context.Context, to *tar.Writer, from io.Reader) error {
+	archive := tar.NewReader(from)
+	for {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		header, err := archive.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		header.Mode &= 0o7777 // Docker engine 20.10 repeats the type here
+		if err := to.WriteHeader(header); err != nil {
+			return err
+		}
+		if _, err := io.Copy(to, archive); err != nil {
+			return err
+		}
+	}
+}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"github.com/deploy-action/deploy-action/internal/oci/build/failure"
+	"github.com/deploy-action/deploy-action/internal/oci/build/files"
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
@@ -45,7 +47,7 @@ func (s *solver) execute(ctx context.Context, step *graph.Step, op *pb.ExecOp, i
 			return nil, err
 		}
 	}
-	last := &tail{}
+	last := &failure.Tail{}
 	err = box.Run(ctx, sandbox.Command{
 		Root: dir, Args: op.Meta.Args, Env: slices.Concat(op.Meta.Env, proxies(op.Meta.ProxyEnv), extra.env),
 		Dir: op.Meta.Cwd, User: op.Meta.User, Hostname: op.Meta.Hostname, Hosts: hosts(op.Meta.ExtraHosts),
@@ -101,33 +103,10 @@ func (s *solver) spool(ctx context.Context, dir string, before, after *rootfs.St
 		_ = os.Remove(file.Name()) // what stays is removed with the folder it is in
 	}
 	write := func(ctx context.Context, archive *tar.Writer) error {
-		return copyArchive(ctx, archive, io.NewSectionReader(file, 0, 1<<62))
+		return files.CopyArchive(ctx, archive, bufio.NewReaderSize(io.NewSectionReader(file, 0, 1<<62), copyBuffer))
 	}
-	// What copyArchive makes of an archive of ours has the same bytes.
+	// What CopyArchive makes of an archive of ours has the same bytes.
 	return s.begin(ctx, &layer{write: write, done: make(chan struct{}), early: hashOf(content)}, remove), nil
-}
-
-// copyArchive writes the entries of an archive to another.
-func copyArchive(ctx context.Context, to *tar.Writer, from io.Reader) error {
-	archive := tar.NewReader(bufio.NewReaderSize(from, copyBuffer))
-	for {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		header, err := archive.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := to.WriteHeader(header); err != nil {
-			return err
-		}
-		if _, err := io.Copy(to, archive); err != nil {
-			return err
-		}
-	}
 }
 
 // copyBuffer is how much of an archive is held in memory.

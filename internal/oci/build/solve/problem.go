@@ -1,11 +1,11 @@
 package solve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci/build/failure"
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
@@ -61,7 +62,8 @@ func refused(what, instead string) error {
 	}
 }
 
-// withBuildKit is the remedy for what only another engine can honour.
+// withBuildKit is the remedy for what only another engine can honour, and only
+// where it is told to on its command line.
 const withBuildKit = "BuildKit can: build with docker buildx in a step before, and name the image with use \"docker-ref\""
 
 // refuse stops a command that asks for what no sandbox honours.
@@ -70,7 +72,7 @@ func refuse(step *graph.Step, op *pb.ExecOp) error {
 	case len(op.Mounts) == 0 || op.Mounts[0].Dest != "/" || op.Mounts[0].MountType != pb.MountType_BIND:
 		return errors.New("building: a command has no root to run in")
 	case op.Network == pb.NetMode_NONE:
-		return refused("RUN --network=none", withBuildKit)
+		return refused("RUN --network=none", "BuildKit can: set engine to \"docker\" or \"buildkit\"")
 	case op.Security == pb.SecurityMode_INSECURE:
 		return refused("RUN --security=insecure", withBuildKit)
 	case len(op.CdiDevices) > 0:
@@ -84,6 +86,9 @@ func refuse(step *graph.Step, op *pb.ExecOp) error {
 	return foreign(step.Op.Platform)
 }
 
+// emulated are the processors that emulators have another name for.
+var emulated = map[string]string{"amd64": "x86_64", "386": "i386", "arm64": "aarch64"}
+
 // foreign refuses a command for a processor that this machine neither has nor
 // emulates.
 func foreign(p *pb.Platform) error {
@@ -91,7 +96,8 @@ func foreign(p *pb.Platform) error {
 	if arch == "" || arch == runtime.GOARCH || runtime.GOARCH == "amd64" && arch == "386" {
 		return nil
 	}
-	if handlers, err := filepath.Glob("/proc/sys/fs/binfmt_misc/qemu-*"); err == nil && len(handlers) > 0 {
+	handler, err := os.ReadFile("/proc/sys/fs/binfmt_misc/qemu-" + cmp.Or(emulated[arch], arch))
+	if err == nil && emulates(string(handler)) {
 		return nil
 	}
 	return &diag.Problem{
@@ -103,8 +109,17 @@ func foreign(p *pb.Platform) error {
 	}
 }
 
+// emulates reports whether a handler of the kernel's binfmt_misc starts programs
+// also in a root that has no emulator: it is enabled, and its flag F says that it
+// was opened beforehand.
+func emulates(handler string) bool {
+	_, flags, _ := strings.Cut(handler, "\nflags:")
+	flags, _, _ = strings.Cut(flags, "\n")
+	return strings.HasPrefix(handler, "enabled\n") && strings.Contains(flags, "F")
+}
+
 // failed describes why a command did not end well.
-func failed(ctx context.Context, step *graph.Step, err error, last *tail) error {
+func failed(ctx context.Context, step *graph.Step, err error, last *failure.Tail) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -119,13 +134,7 @@ func failed(ctx context.Context, step *graph.Step, err error, last *tail) error 
 	case exit.Code == 128+int(syscall.SIGKILL):
 		how += ": a process was killed, most often because memory ran out"
 	}
-	detail := fmt.Sprintf("%s %s.", instruction(step), how)
-	if text := last.String(); text != "" {
-		detail += " The end of its output:\n" + text
-	} else {
-		detail += " It wrote nothing."
-	}
-	return &diag.Problem{Summary: "RUN failed", Detail: detail, Err: err}
+	return failure.OfRun(instruction(step), how, last, err)
 }
 
 // instruction is a step's name without its number.

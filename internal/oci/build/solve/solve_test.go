@@ -10,27 +10,6 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestTail keeps the end of long output, and no half of a character.
-func TestTail(t *testing.T) {
-	t.Parallel()
-	last := &tail{}
-	for range 1000 {
-		if _, err := last.Write([]byte("line ö\n")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := last.String(), strings.TrimSuffix(strings.Repeat("line ö\n", tailLines), "\n"); got != want {
-		t.Errorf("String() = %q, want %q", got, want)
-	}
-	long := &tail{}
-	if _, err := long.Write([]byte(strings.Repeat("ö", tailBytes) + "x")); err != nil {
-		t.Fatal(err)
-	}
-	if got := long.String(); len(got) > tailBytes+2 || !strings.HasPrefix(got, "\uFFFDö") || !strings.HasSuffix(got, "öx") {
-		t.Errorf("String() is %d bytes, from %q", len(got), got[:8])
-	}
-}
-
 // TestFileBase finds what a chain of actions is on top of.
 func TestFileBase(t *testing.T) {
 	t.Parallel()
@@ -115,5 +94,26 @@ func TestForeign(t *testing.T) {
 	}
 	if err := foreign(&pb.Platform{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestEmulates(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		handler string
+		want    bool
+	}{
+		"as setup-qemu-action leaves it": {"enabled\ninterpreter /usr/bin/qemu-aarch64\nflags: POCF\noffset 0\n", true},
+		"only in its own root":           {"enabled\ninterpreter /usr/bin/qemu-F\nflags: OC\noffset 0\n", false},
+		"switched off":                   {"disabled\ninterpreter /usr/bin/qemu-aarch64\nflags: F\n", false},
+		"no flags":                       {"enabled\n", false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := emulates(test.handler); got != test.want {
+				t.Errorf("emulates = %v, want %v", got, test.want)
+			}
+		})
 	}
 }

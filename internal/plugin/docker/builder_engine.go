@@ -1,0 +1,120 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci/build"
+	"github.com/deploy-action/deploy-action/internal/oci/build/buildkit"
+)
+
+// engines are the values of the attribute engine; "" is auto.
+var engines = []string{"", "auto", "builtin", "docker", "buildkit"}
+
+// checkEngine checks the attribute engine and what its value needs.
+func (b *builder) checkEngine() error {
+	name := b.cfg.Engine
+	switch {
+	case !slices.Contains(engines, name):
+		return &diag.Problem{
+			Summary: "Unknown engine",
+			Detail: fmt.Sprintf("There is no engine %q. Write \"auto\", \"builtin\", \"docker\" or \"buildkit\".%s",
+				name, diag.Suggest(name, engines[1:])),
+			Attr: "engine",
+		}
+	case name != "buildkit":
+		return nil
+	case b.host.Getenv("BUILDKIT_HOST") == "":
+		return &diag.Problem{
+			Summary: "No address of BuildKit",
+			Detail: "The engine \"buildkit\" is a daemon whose address is in the variable BUILDKIT_HOST, such as \"tcp://buildkit.example.com:1234\". " +
+				"It is not set. Set it, or choose another engine.",
+			Attr: "engine",
+		}
+	}
+	_, err := b.remote()
+	return err
+}
+
+// choice is who builds, and why.
+type choice struct {
+	daemon *buildkit.Daemon // nil for the built-in engine
+	reason string           // for the log; "" where the configuration says it
+	close  func()
+}
+
+// choose finds who carries out a request.
+func (b *builder) choose(ctx context.Context, req build.Request) (choice, error) {
+	switch b.cfg.Engine {
+	case "builtin":
+		return builtIn(""), nil
+	case "docker":
+		found, err := b.docker(ctx)
+		return found, insteadAt("engine", err) // this block has no client_config
+	case "buildkit":
+		return b.remote()
+	}
+	return b.best(ctx, req)
+}
+
+// best decides where the configuration leaves it open. A daemon is asked only
+// where commands would otherwise run beside this program, which has a way to
+// the daemon that they should not have.
+func (b *builder) best(ctx context.Context, req build.Request) (choice, error) {
+	other := b.other(ctx)
+	if other.daemon == nil {
+		return builtIn("neither BUILDKIT_HOST nor a Docker engine is there"), nil
+	}
+	suits, why, err := build.Suits(ctx, req)
+	if err != nil || suits {
+		other.close()
+		return builtIn(why), err
+	}
+	other.reason += ", since " + why
+	return other, nil
+}
+
+// other returns the daemon to fall back on, if there is one.
+func (b *builder) other(ctx context.Context) choice {
+	if b.host.Getenv("BUILDKIT_HOST") != "" {
+		if found, err := b.remote(); err == nil {
+			return found
+		}
+	}
+	// An engine that does not answer is none.
+	found, err := b.docker(ctx)
+	if err != nil {
+		return builtIn("")
+	}
+	return found
+}
+
+func builtIn(why string) choice {
+	reason := ""
+	if why != "" {
+		reason = "The built-in engine builds: " + why
+	}
+	return choice{reason: reason, close: func() {}}
+}
+
+// docker returns the BuildKit of the Docker engine.
+func (b *builder) docker(ctx context.Context) (choice, error) {
+	engine, err := openEngine(b.host.Getenv, ClientConfig{})
+	if err != nil {
+		return choice{}, err
+	}
+	done := func() { _ = engine.Close() } // nothing is under way
+	if err := engine.connect(ctx); err != nil {
+		done()
+		return choice{}, err
+	}
+	return choice{buildkit.InDocker(engine.Client), fmt.Sprintf("The Docker engine at %q builds", engine.address), done}, nil
+}
+
+// remote returns the daemon that BUILDKIT_HOST names.
+func (b *builder) remote() (choice, error) {
+	daemon, err := buildkit.At(b.host.Getenv("BUILDKIT_HOST"), b.host.Getenv("BUILDKIT_TLS_DIR"))
+	return choice{daemon, "The BuildKit that BUILDKIT_HOST names builds", func() {}}, err
+}
