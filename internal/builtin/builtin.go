@@ -15,6 +15,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/golang"
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
+	"github.com/deploy-action/deploy-action/internal/plugin/pack"
 	"github.com/deploy-action/deploy-action/internal/plugin/terraformcloud"
 	"github.com/deploy-action/deploy-action/internal/plugin/vault"
 )
@@ -36,6 +37,7 @@ var Plugins = []component.Plugin{
 	golang.Plugin,
 	local.Plugin,
 	null.Plugin,
+	pack.Plugin,
 	terraformcloud.Plugin,
 	vault.Plugin,
 }

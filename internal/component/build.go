@@ -22,6 +22,11 @@ type BuildRequest struct {
 	// it and store blobs in it ahead of Push, through package oci; only Push
 	// writes the tag. It is nil in a plan, and where nothing will be pushed.
 	Repository *artifact.Repository
+
+	// Label is told what the builder has to say of the artifact it made, for the
+	// records of build and push: what a label of configuration or of the command
+	// line says already stays. It is nil where there are no records.
+	Label func(key, value string)
 }
 
 // Registry makes an artifact reachable by platforms.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
@@ -22,13 +23,33 @@ func (r *run) build(ctx context.Context) error {
 			return err
 		}
 		defer done()
-		made, err := builder.Build(ctx, component.BuildRequest{App: r.app.App, Repository: repository})
+		made, err := builder.Build(ctx, component.BuildRequest{App: r.app.App, Repository: repository, Label: op.label})
 		if err != nil {
 			return op.locate(err)
 		}
 		r.result.Outcome = Changed
 		return op.makes(made)
 	})
+}
+
+// label takes what a builder says of its artifact, for its own record and that
+// of the push.
+func (op *operation) label(key, value string) {
+	if op.run.artifactLabels == nil {
+		op.run.artifactLabels = map[string]string{}
+	}
+	op.run.artifactLabels[key] = value
+	op.addLabels(op.run.artifactLabels)
+}
+
+// addLabels adds labels to the record, which keeps those that it has.
+func (op *operation) addLabels(labels map[string]string) {
+	if len(labels) == 0 {
+		return
+	}
+	all := maps.Clone(labels)
+	maps.Copy(all, op.record.Labels)
+	op.record.Labels = all
 }
 
 // makes takes over the artifact that a stage made.
@@ -111,6 +132,7 @@ func (r *run) pushDecode() component.Decode {
 func (r *run) push(ctx context.Context) error {
 	op := r.begin(stagePush, r.app.Push)
 	op.record.Parent = r.artifactRecord
+	op.addLabels(r.artifactLabels)
 	if r.registry == nil {
 		op.record.Plugin = r.plugins[stageBuild].Name
 		return recorded(func(context.Context, *operation) error { return op.makes(r.artifact) })(ctx, op)

@@ -44,6 +44,7 @@ type run struct {
 	undoing   bool // what is done now undoes a failure
 
 	artifact       artifact.Artifact // what the last of build and push made
+	artifactLabels map[string]string // what the builder said of it
 	artifactRecord string            // ID of its record
 	target         component.Target[component.Deployment]
 	targetRecord   string // ID of the target's record

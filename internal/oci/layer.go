@@ -47,25 +47,29 @@ var errKnown = errors.New("the layer may be known")
 // one is returned and nothing is compressed. So write may be called more than
 // once and must write the same each time. AddLayer may run concurrently.
 func (l *Layout) AddLayer(ctx context.Context, write func(context.Context, *tar.Writer) error) (Layer, error) {
+	fill := func(ctx context.Context, to io.Writer) error { return writeTar(ctx, to, write) }
 	for mayAsk := l.mayAsk(); ; mayAsk = false {
-		layer, known, err := l.find(ctx, write)
+		layer, known, err := l.find(ctx, fill)
 		if known || err != nil {
 			return layer, err
 		}
-		layer, err = l.compressLayer(ctx, write, mayAsk)
+		layer, err = l.compressLayer(ctx, fill, mayAsk)
 		if !errors.Is(err, errKnown) {
 			return layer, err
 		}
 	}
 }
 
-// find returns the known layer that has the content which write writes.
-func (l *Layout) find(ctx context.Context, write func(context.Context, *tar.Writer) error) (layer Layer, known bool, err error) {
+// filling writes the archive that a layer is before compression.
+type filling func(context.Context, io.Writer) error
+
+// find returns the known layer that has the content which fill writes.
+func (l *Layout) find(ctx context.Context, fill filling) (layer Layer, known bool, err error) {
 	if !l.knowsAny() {
 		return Layer{}, false, nil
 	}
 	content := sha256.New()
-	if err := writeTar(ctx, content, write); err != nil {
+	if err := fill(ctx, content); err != nil {
 		return Layer{}, false, err
 	}
 	layer, known = l.known(sum(content))
@@ -74,13 +78,13 @@ func (l *Layout) find(ctx context.Context, write func(context.Context, *tar.Writ
 
 // compressLayer stores a layer. It ends with errKnown where that might be in
 // vain.
-func (l *Layout) compressLayer(ctx context.Context, write func(context.Context, *tar.Writer) error, mayAsk bool) (Layer, error) {
+func (l *Layout) compressLayer(ctx context.Context, fill filling, mayAsk bool) (Layer, error) {
 	file, err := os.CreateTemp(l.blobDir(), ".layer-*")
 	if err != nil {
 		return Layer{}, fmt.Errorf("writing image layer: %w", err)
 	}
 	defer os.Remove(file.Name()) // renamed if all went well
-	layer, err := l.compressTar(ctx, file, write, mayAsk)
+	layer, err := l.compressTar(ctx, file, fill, mayAsk)
 	if err != nil {
 		file.Close()
 		return Layer{}, err
@@ -92,7 +96,7 @@ func (l *Layout) compressLayer(ctx context.Context, write func(context.Context, 
 }
 
 // compressTar is the one pass: archive → hash and compressor → hash and file.
-func (l *Layout) compressTar(ctx context.Context, file io.Writer, write func(context.Context, *tar.Writer) error, mayAsk bool) (Layer, error) {
+func (l *Layout) compressTar(ctx context.Context, file io.Writer, fill filling, mayAsk bool) (Layer, error) {
 	content, compressed := sha256.New(), sha256.New()
 	counter := &countingWriter{to: io.MultiWriter(file, compressed)}
 	packer, err := l.pool.NewWriter(ctx, counter, l.compression)
@@ -104,7 +108,7 @@ func (l *Layout) compressTar(ctx context.Context, file io.Writer, write func(con
 	if mayAsk {
 		plain = io.MultiWriter(&askingWriter{ctx: ctx, layout: l}, plain)
 	}
-	if err := writeTar(ctx, plain, write); err != nil {
+	if err := fill(ctx, plain); err != nil {
 		return Layer{}, err
 	}
 	if err := packer.Close(); err != nil {
