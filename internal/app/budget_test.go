@@ -204,7 +204,7 @@ func (f *fleet) deployed(t *testing.T, times int) {
 			Schema: state.Schema, ID: state.NewID(f.now), Project: "shop", App: "web", Workspace: "default", Operation: "deploy", Status: state.Running,
 			Plugin: "harbor", Sequence: n, Deployment: fmt.Sprintf("web-%d", n), Started: f.now, Origin: state.Origin{Commit: head, Run: run, Attempt: 1},
 		}
-		if _, err := intents.Create(t.Context(), r, ""); err != nil {
+		if _, err := intents.Create(t.Context(), r, "", 0); err != nil {
 			t.Fatal(err)
 		}
 		r.Status, r.Ended = state.Destroyed, f.now

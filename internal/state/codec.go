@@ -228,5 +228,3 @@ func encodeRecord(r Record) ([]byte, error) {
 	}
 	return append(encoded, '\n'), nil
 }
-
-func decodeRecord(line []byte) (Record, error) { return (&recordDecoder{}).record(line) }

@@ -2,13 +2,14 @@ package state
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"sync"
+
+	jsonv2 "github.com/go-json-experiment/json"
 )
 
 // batchSize is how many records are worth handing to another processor.
@@ -30,9 +31,8 @@ func decodeRecords(source *bufio.Reader) ([]Record, error) {
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			decoder := &recordDecoder{}
 			for b := range work {
-				b.decode(decoder)
+				b.decode()
 			}
 		})
 	}
@@ -78,10 +78,10 @@ func readBatches(source *bufio.Reader, handOn func(*batch)) error {
 }
 
 // decode reads the lines of b, up to the first that is no good.
-func (b *batch) decode(decoder *recordDecoder) {
+func (b *batch) decode() {
 	b.records = make([]Record, 0, len(b.lines))
 	for _, line := range b.lines {
-		r, err := decoder.record(line)
+		r, err := decodeRecord(line)
 		if err != nil {
 			b.err = err
 			return
@@ -90,18 +90,9 @@ func (b *batch) decode(decoder *recordDecoder) {
 	}
 }
 
-// recordDecoder reads the lines of records. Those that have nothing but fields
-// of ours, as nearly all have, take one pass: the origin with the rest, and with
-// the same buffers for every line. Each goroutine needs one of its own.
-type recordDecoder struct {
-	input bytes.Reader
-	json  *json.Decoder // nil before the first line, and after one that it could not read
-	given int64         // bytes that json was given
-}
-
-// record returns the record of a line, in this schema or an older one.
-func (d *recordDecoder) record(line []byte) (Record, error) {
-	r, ok := d.known(line)
+// decodeRecord returns the record of a line, in this schema or an older one.
+func decodeRecord(line []byte) (Record, error) {
+	r, ok := decodeKnown(line)
 	var err error
 	if !ok {
 		err = json.Unmarshal(line, &r)
@@ -118,30 +109,22 @@ func (d *recordDecoder) record(line []byte) (Record, error) {
 	return Record{}, fmt.Errorf("%w: a record has ID %q, status %q and schema %d", ErrDamaged, r.ID, r.Status, r.Schema)
 }
 
-// known returns the record of a line; ok is false where anything about the line
-// is out of the ordinary.
-func (d *recordDecoder) known(line []byte) (r Record, ok bool) {
+// decodeKnown returns the record of a line that has nothing but fields of ours, as
+// nearly all have, in one pass and in about half the time that encoding/json
+// takes. Where ok is false, anything about the line is out of the ordinary.
+func decodeKnown(line []byte) (r Record, ok bool) {
 	type (
-		fields Record
+		Fields Record
 		origin Origin
 	)
 	var read struct {
-		fields
-		Origin origin `json:"origin"` // in front of that of fields, whose methods would parse it on its own
+		Fields
+		Origin origin `json:"origin"` // in front of that of Fields, whose methods would parse it on its own
 	}
-	if d.json == nil {
-		d.json, d.given = json.NewDecoder(&d.input), 0
-		d.json.DisallowUnknownFields()
-	}
-	d.input.Reset(line)
-	err := d.json.Decode(&read)
-	behind := line[min(int64(len(line)), max(0, d.json.InputOffset()-d.given)):]
-	d.given += int64(len(line))
-	if err != nil || len(bytes.Trim(behind, " \t\r\n")) > 0 {
-		d.json = nil
+	if jsonv2.Unmarshal(line, &read, jsonv2.RejectUnknownMembers(true)) != nil {
 		return Record{}, false
 	}
-	r = Record(read.fields)
+	r = Record(read.Fields)
 	r.Origin = Origin(read.Origin)
 	return r, true
 }

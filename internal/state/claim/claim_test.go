@@ -125,7 +125,7 @@ func TestIntent(t *testing.T) {
 				ID: "R1", Operation: "deploy", Project: "shop", App: "web", Workspace: workspace, Sequence: 3, Plugin: "docker",
 				Deployment: "web-abc", Digest: "sha256:1", Origin: state.Origin{Run: 1, Attempt: 1},
 			}
-			id, err := intents.Create(t.Context(), r, "ghcr.io/octo/web")
+			id, err := intents.Create(t.Context(), r, "ghcr.io/octo/web", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -183,7 +183,7 @@ func TestRebuildDeploy(t *testing.T) {
 			j := newJob(t, newFake(t), 1)
 			intents := claim.Intents{Client: j.client(t), Run: j.run}
 			r := state.Record{ID: "R", Project: "shop", App: "web", Workspace: "production", Deployment: "d", Sequence: 4, Plugin: "docker"}
-			id, err := intents.Create(t.Context(), r, "")
+			id, err := intents.Create(t.Context(), r, "", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -289,7 +289,7 @@ func TestRebuild(t *testing.T) {
 		r := state.Record{
 			ID: name, Project: "shop", App: "web", Workspace: "production", Deployment: "web-" + name, Sequence: n + 5, Plugin: "docker", Digest: "sha256:" + name,
 		}
-		if ids[name], err = intents.Create(t.Context(), r, "registry.example/web"); err != nil {
+		if ids[name], err = intents.Create(t.Context(), r, "registry.example/web", 0); err != nil {
 			t.Fatal(err)
 		}
 		now = now.Add(time.Second)

@@ -56,6 +56,9 @@ type Payload struct {
 	Image      string `json:"image,omitempty"` // without its digest
 	Digest     string `json:"digest,omitempty"`
 
+	// Newest is the newest artifact whose records the run had; 0 for none.
+	Newest int64 `json:"newest,omitempty"`
+
 	// Lock says that it is no intent, but a place in the queue of a lock.
 	Lock bool `json:"lock,omitempty"`
 }
@@ -66,13 +69,15 @@ func (p Payload) known() bool {
 }
 
 // Create tells GitHub of the deployment that r is about to make, from image,
-// and returns the Deployment's ID. Once it returns, the deployment is known even
-// if the machine is lost.
-func (in Intents) Create(ctx context.Context, r state.Record, image string) (id int64, err error) {
+// by whoever has read the state up to the artifact newest, and returns the
+// Deployment's ID. Once it returns, the deployment is known even if the machine is
+// lost.
+func (in Intents) Create(ctx context.Context, r state.Record, image string, newest int64) (id int64, err error) {
 	k := Key{r.Project, r.App, r.Workspace}
 	content, err := json.Marshal(Payload{
 		Schema: schema, Project: r.Project, App: r.App, Workspace: r.Workspace, Deployment: r.Deployment, Record: r.ID,
 		Sequence: r.Sequence, Run: r.Origin.Run, Attempt: r.Origin.Attempt, Plugin: r.Plugin, Image: image, Digest: r.Digest,
+		Newest: newest,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("writing an intent: %w", err)
@@ -90,6 +95,14 @@ type Page struct {
 	Intents    []Intent // newest first
 	Unreadable int      // Deployments with our task whose payload says nothing to us
 	Full       bool     // there may be older ones
+	Left       []Left   // newest first; empty where nobody looked for tickets
+}
+
+// Left is what a ticket of a lock by Deployments tells: a run has uploaded what no
+// list leads to.
+type Left struct {
+	Run  int64
+	Kept int64 // the newest artifact that it is known to have uploaded; 0 for none
 }
 
 // Recent returns the newest intents of k, with one request.
@@ -112,6 +125,9 @@ func listed(ctx context.Context, client *github.Client, k Key, task string) (pag
 		case err == nil && p.Lock:
 			if json.Unmarshal(d.Payload, &l) == nil && l.Key == k {
 				tickets = append(tickets, ticket{id: d.ID, Holder: l.Holder, free: l.Free, kept: l.Kept})
+				if l.Free && l.Run != 0 {
+					page.Left = append(page.Left, Left{l.Run, l.Kept})
+				}
 			}
 		case err != nil || !p.known():
 			page.Unreadable++

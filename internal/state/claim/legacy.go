@@ -3,6 +3,9 @@ package claim
 import (
 	"context"
 	"crypto/hmac"
+	"errors"
+
+	"github.com/deploy-action/deploy-action/internal/github"
 )
 
 // legacy is what a job leaves to those who have the lock after it. Its zero value
@@ -39,6 +42,26 @@ func (l *Locker) Kept(k Key) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.kept[k]
+}
+
+// Look reads what those have left who had the lock of k on a ref, for a job that has
+// no lock: then [Locker.Former] and [Locker.Kept] tell it. Of one by Deployments a
+// [Page] tells. It takes nothing, and sends two requests.
+func (l *Locker) Look(ctx context.Context, k Key) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	byRef, ok := l.kinds[0].(*refLock)
+	if _, held := l.leases[k]; held || !ok {
+		return nil
+	}
+	_, now, err := byRef.read(ctx, k)
+	if _, refused := errors.AsType[*github.PermissionError](err); refused {
+		return nil
+	}
+	if err == nil {
+		l.former[k], l.kept[k] = now.followed(l.crew.run.RunID), now.Kept
+	}
+	return err
 }
 
 // leave changes what is noted of the legacy of this job, which is how the post

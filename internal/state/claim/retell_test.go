@@ -29,7 +29,7 @@ func TestRebuildDestroyedLate(t *testing.T) {
 		if ids[name] == 0 {
 			ids[name], err = intents.Create(t.Context(), state.Record{
 				ID: name, Project: "shop", App: "web", Workspace: "production", Deployment: name, Sequence: len(ids) + 1, Plugin: "docker",
-			}, "")
+			}, "", 0)
 		}
 		if err == nil {
 			now = now.Add(time.Second)
@@ -65,7 +65,7 @@ func TestRebuildBesideKept(t *testing.T) {
 	j := newJob(t, newFake(t), 1)
 	intents := claim.Intents{Client: j.client(t), Run: j.run}
 	lost := state.Record{ID: "lost", Project: "shop", App: "web", Workspace: "production", Deployment: "web-lost", Sequence: 3, Plugin: "docker"}
-	id, err := intents.Create(t.Context(), lost, "")
+	id, err := intents.Create(t.Context(), lost, "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func (j job) tells(t *testing.T, app, workspace, deployment, status string) {
 	id, err := claim.Intents{Client: client, Run: j.run}.Create(t.Context(), state.Record{
 		ID: "rec-" + deployment, Project: "shop", App: app, Workspace: workspace, Deployment: deployment, Sequence: 1,
 		Origin: state.Origin{Run: j.run.RunID, Attempt: 1},
-	}, "")
+	}, "", 0)
 	if err == nil && status != "" {
 		status, text, _ := strings.Cut(status, " ")
 		err = client.SetDeploymentStatus(t.Context(), id, github.DeploymentStatus{State: status, Description: text})

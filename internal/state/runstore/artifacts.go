@@ -82,24 +82,31 @@ func (p *artifacts) reread(ctx context.Context, k key, v *view, locked bool) err
 		return nil
 	}
 	_ = p.read(reading, k, v)
-	_ = p.askFormer(reading, k, v)
+	_ = p.askFormer(reading, k, v, claim.Page{})
 	return nil
 }
 
 // askFormer asks the runs that had the lock before for what they have left, if
 // they were not asked. Nothing else names a run that made no Deployment and whose
 // uploads no list shows by the plain name, as after a second attempt or an upload
-// that broke off and was repeated.
-func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
+// that broke off and was repeated. Who has no lock learns of them by the tickets
+// on a page of Deployments.
+func (p *artifacts) askFormer(ctx context.Context, k key, v *view, page claim.Page) error {
+	runs := slices.Clone(p.locker.Former(k.claim()))
+	for _, left := range page.Left {
+		if !v.merged[left.Kept] {
+			runs = append(runs, left.Run)
+		}
+	}
 	var former []claim.Intent
-	for _, run := range p.locker.Former(k.claim()) {
+	for _, run := range runs {
 		if !v.asked[run] {
 			former = append(former, claim.Intent{Payload: claim.Payload{Run: run}})
 		}
 	}
 	err := p.search(ctx, k, v, former)
 	if err == nil {
-		err = p.askKept(ctx, k, v)
+		err = p.askKept(ctx, k, v, page)
 	}
 	if p.excused(v, err) {
 		return nil
@@ -107,13 +114,13 @@ func (p *artifacts) askFormer(ctx context.Context, k key, v *view) error {
 	return err
 }
 
-// askKept asks for the newest artifact that the runs before are known to have
-// uploaded, where nothing that was read has its records. Where it was deleted, what
-// is left may be over: no list shows that there was one.
-func (p *artifacts) askKept(ctx context.Context, k key, v *view) error {
-	kept := p.locker.Kept(k.claim())
-	if kept == 0 || v.merged[kept] || v.lost {
-		return nil
+// askKept asks for the newest artifact that there is known to have been, where
+// nothing that was read has its records. Where it was deleted, what is left may be
+// over: no list shows that there was one.
+func (p *artifacts) askKept(ctx context.Context, k key, v *view, page claim.Page) error {
+	kept, err := p.lacking(ctx, k, v, page)
+	if err != nil || kept == 0 || v.lost {
+		return err
 	}
 	a, err := p.client.Artifact(ctx, kept)
 	if err == nil && k.names(a.Name) && !a.Foreign() && !a.Expired {
@@ -127,6 +134,34 @@ func (p *artifacts) askKept(ctx context.Context, k key, v *view) error {
 		return nil // as if it were listed behind one that is believed
 	}
 	return err
+}
+
+// lacking returns the newest artifact that the runs before are known to have
+// uploaded, if nothing that was read has its records, or else 0. A lock tells of it
+// until the next upload; a page goes on telling, so that what is older than one
+// that was read is over: whoever made that has dealt with it.
+func (p *artifacts) lacking(ctx context.Context, k key, v *view, page claim.Page) (id int64, err error) {
+	id = p.locker.Kept(k.claim())
+	if read := v.latest(); read > 0 {
+		for _, left := range page.Left {
+			if left.Kept > read {
+				id = max(id, left.Kept)
+			}
+		}
+		if len(page.Intents) > 0 && page.Intents[0].Newest > max(id, read) {
+			believed, err := p.trust.vouched(ctx, k, page.Intents[0])
+			if err != nil {
+				return 0, err
+			}
+			if believed {
+				id = page.Intents[0].Newest
+			}
+		}
+	}
+	if v.merged[id] {
+		return 0, nil
+	}
+	return id, nil
 }
 
 // search asks the newest runs of intents for what they have uploaded.

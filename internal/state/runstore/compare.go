@@ -27,15 +27,15 @@ func (s *Store) compare(ctx context.Context, k key, v *view, told recent) error 
 		err = s.compareAll(ctx, k, v, told.page)
 	}
 	if _, refused := errors.AsType[*github.PermissionError](err); refused && (s.options.NoIntents || v.kept) {
-		err = s.askFormer(ctx, k, v) // then runs like this one make no Deployments, and upload instead
+		err = s.askFormer(ctx, k, v, claim.Page{}) // then runs like this one make no Deployments, and upload instead
 	}
 	return err
 }
 
 // askFormer asks the runs that had the lock before for what they have left.
-func (s *Store) askFormer(ctx context.Context, k key, v *view) error {
+func (s *Store) askFormer(ctx context.Context, k key, v *view, page claim.Page) error {
 	if places, uploads := s.place.(*artifacts); uploads {
-		return places.askFormer(ctx, k, v)
+		return places.askFormer(ctx, k, v, page)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ func (s *Store) compareAll(ctx context.Context, k key, v *view, page claim.Page)
 		s.told[i.Deployment] = i.ID
 	}
 	before := v.records
-	if err := s.askFormer(ctx, k, v); err != nil {
+	if err := s.askFormer(ctx, k, v, page); err != nil {
 		return err
 	}
 	if err := s.place.search(ctx, k, v, s.missing(v, page.Intents, s.early)); err != nil {

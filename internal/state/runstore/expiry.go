@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/state/claim"
 )
 
 const (
@@ -47,12 +48,26 @@ func (s *Store) renew(ctx context.Context) {
 		}
 		lasting, err := s.trust.lasting(ctx, k)
 		if err == nil && lasting {
-			err = s.write(ctx, k, v, v.records)
+			err = s.renewAll(ctx, k, v)
 		}
 		if err != nil {
 			s.options.Warn(fmt.Sprintf("The state of app %q in workspace %q is older than half its retention and could not be uploaded again: %v.", k.app, k.workspace, err))
 		}
 	}
+}
+
+// renewAll uploads again what is known of k, and what only its lock leads to: that
+// would expire with nobody to look for it.
+func (s *Store) renewAll(ctx context.Context, k key, v *view) error {
+	if s.locked[k] == 0 {
+		if err := s.locker.Look(ctx, k.claim()); err != nil {
+			return err
+		}
+		if err := s.askFormer(ctx, k, v, claim.Page{}); err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, k, v, v.records)
 }
 
 // warnOfRetention says once that a state will not be kept for long.

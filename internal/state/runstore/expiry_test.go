@@ -84,6 +84,31 @@ func TestRenewalOfLaterName(t *testing.T) {
 	})
 }
 
+// TestRenewalOfSecondAttempt renews what no list shows, and no Deployment tells of:
+// only a lock leads to it, which nobody takes for months.
+func TestRenewalOfSecondAttempt(t *testing.T) {
+	t.Parallel()
+	for kind, permissions := range locks {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fake := newFakeAt(t, time.Now)
+				first := newJob(t, fake, 1).may(permissions...)
+				first.goesBack(t, "A", "web-1")
+				newJob(t, fake, 2).may(permissions...).goesBack(t, "B", "web-2")
+				first.run.Attempt, first.journal = 2, first.journal+"-2"
+				first.goesBack(t, "again", "web-1")
+				time.Sleep(46 * 24 * time.Hour)
+				reader := newJob(t, fake, 3).may(permissions...).step(t)
+				list(t, reader)
+				reader.Renew(t.Context())
+				time.Sleep(80 * 24 * time.Hour) // the others have expired
+				wantList(t, newJob(t, fake, 4).may(permissions...).step(t), "A", "B", "again")
+			})
+		})
+	}
+}
+
 // newJobOf is a job of a later run that believes the same refs.
 func newJobOf(t *testing.T, j job, run int64) job {
 	t.Helper()

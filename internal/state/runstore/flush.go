@@ -110,6 +110,14 @@ func (v *view) newestMerged() []int64 {
 	return ids[:min(len(ids), mostMerged)]
 }
 
+// latest returns the newest artifact whose records are in v; 0 for none.
+func (v *view) latest() (id int64) {
+	for merged := range v.merged {
+		id = max(id, merged)
+	}
+	return id
+}
+
 // Uploaded returns the ID of the state artifact that this process made for each
 // app, for the output state-artifact-id.
 func (s *Store) Uploaded() map[string]int64 {

@@ -57,7 +57,7 @@ func (s *Store) tell(ctx context.Context, r state.Record) (told bool, err error)
 	}
 	// The payload can be read by others; what was masked is told by Append.
 	masked, _ := state.Redact(r, s.options.Secrets)
-	id, err := s.intents.Create(ctx, masked, s.image(r))
+	id, err := s.intents.Create(ctx, masked, s.image(r), s.view(keyOf(r)).latest())
 	if _, refused := errors.AsType[*github.PermissionError](err); refused {
 		return false, nil
 	}

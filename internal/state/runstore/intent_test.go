@@ -257,7 +257,7 @@ func withHistory(t *testing.T, times int) *githubfake.Fake {
 	for n := range times {
 		r := j.running(fmt.Sprintf("R%04d", n))
 		r.Sequence = n + 1
-		if _, err := (claim.Intents{Client: client, Run: j.run}).Create(t.Context(), r, ""); err != nil {
+		if _, err := (claim.Intents{Client: client, Run: j.run}).Create(t.Context(), r, "", 0); err != nil {
 			t.Fatal(err)
 		}
 		r.Status = state.Succeeded

@@ -3,6 +3,7 @@ package runstore_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -318,4 +319,87 @@ func TestKeptIsRead(t *testing.T) {
 			t.Error("the state is taken for lost")
 		}
 	})
+}
+
+// TestTicketDeleted has somebody delete what only the ticket of a lock by
+// Deployments leads to: also who has no lock notices, until there is a new state.
+func TestTicketDeleted(t *testing.T) {
+	t.Parallel()
+	fake := newFakeAt(t, quickClock(t))
+	first := newJob(t, fake, 1).may(locks["Deployment"]...)
+	first.goesBack(t, "A", "web-1")
+	newJob(t, fake, 2).may(locks["Deployment"]...).goesBack(t, "B", "web-2")
+	first.run.Attempt, first.journal = 2, first.journal+"-2"
+	first.goesBack(t, "again", "web-1")
+	all := fake.Artifacts()
+	fake.Delete(all[len(all)-1].ID)
+	j := newJob(t, fake, 3)
+	j.change = func(o *runstore.Options) { o.NoLock = true }
+	s := j.step(t)
+	if wantList(t, s, "A", "B"); !s.Lost("web") {
+		t.Error("the state is not taken for lost, and its newest artifact was deleted")
+	}
+	put(t, s, j.record("C"))
+	flush(t, s)
+	next := newJob(t, fake, 4).step(t)
+	if wantList(t, next, "A", "B", "C"); next.Lost("web") {
+		t.Error("the state is lost, though it was uploaded")
+	}
+}
+
+// TestDeploymentNamesNewest has somebody delete the artifact of a rollback once a
+// later run, which was lost with its machine, has read it and told of its deploy:
+// without a lock on a ref nothing else tells that there was one.
+func TestDeploymentNamesNewest(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		may    []string
+		noLock bool
+	}{
+		"a lock by Deployments": {may: locks["Deployment"]},
+		"no lock":               {may: locks["ref"], noLock: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := newFakeAt(t, quickClock(t))
+			job := func(run int64) job {
+				j := newJob(t, fake, run).may(c.may...)
+				j.change = func(o *runstore.Options) { o.NoLock = c.noLock }
+				return j
+			}
+			job(1).releases(t, "A", 1)
+			job(2).releases(t, "B", 2)
+			job(3).goesBack(t, "release-C", "web-A")
+			told(t, fake, "web-A", "success", "released · web-A")
+			lost := job(4)
+			s := lost.step(t)
+			lockStore(t, s)
+			whole := shown(t, s)
+			r := lost.running("D")
+			r.Sequence, r.Started = 3, time.Now().UTC()
+			put(t, s, r)
+			fake.AddRun(githubfake.Run{ID: 4, Status: "completed", Conclusion: "failure"})
+
+			before := len(fake.Calls())
+			s = job(5).step(t)
+			if list(t, s); s.Lost("web") {
+				t.Error("the state is taken for lost, and is not")
+			}
+			for _, call := range fake.Calls()[before:] {
+				if strings.HasPrefix(call.Path, "/repos/octo/shop/actions/artifacts/") && !strings.HasSuffix(call.Path, "/zip") {
+					t.Errorf("a state that is whole was asked for by %s", call.Path)
+				}
+			}
+			all := fake.Artifacts()
+			fake.Delete(all[len(all)-1].ID)
+			s = job(6).step(t)
+			got := shown(t, s)
+			if diff := gocmp.Diff(whole, slices.DeleteFunc(got, func(text string) bool { return strings.Contains(text, "web-D") })); diff != "" {
+				t.Errorf("records but for D, oldest first (-before +after):\n%s", diff)
+			}
+			if !s.Lost("web") {
+				t.Error("the state is not taken for lost, and the artifact that a Deployment names was deleted")
+			}
+		})
+	}
 }

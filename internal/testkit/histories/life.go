@@ -92,9 +92,9 @@ func (l *life) uploaded() bool {
 
 // former is what a step goes back to that does not deploy; "" in most. It makes no
 // Deployment: without a lock nothing may lead to it, so that it is not played where
-// a state is lost, or renewed by somebody who only looks.
+// a state is lost.
 func (l *life) former(records []state.Record) (deployment string) {
-	if l.losses.any() || l.losses.rest || !l.exclusive() || l.random.IntN(5) > 0 {
+	if l.losses.any() || !l.exclusive() || l.random.IntN(5) > 0 {
 		return ""
 	}
 	for _, r := range records {
