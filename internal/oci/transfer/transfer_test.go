@@ -110,7 +110,7 @@ func TestBusyService(t *testing.T) {
 		"an hour":    {[]func(*http.Request) (*http.Response, error){status(429, "Retry-After: 3600")}, 0, 429},
 		"a reset":    {[]func(*http.Request) (*http.Response, error){fails(syscall.ECONNRESET), status(200)}, 125 * time.Millisecond, 200},
 		"a refusal":  {[]func(*http.Request) (*http.Response, error){status(403)}, 0, 403},
-		"not a word": {[]func(*http.Request) (*http.Response, error){fails(io.EOF), fails(io.EOF), status(204)}, 500 * time.Millisecond, 204},
+		"not a word": {[]func(*http.Request) (*http.Response, error){fails(io.EOF), fails(io.EOF), status(204)}, 375 * time.Millisecond, 204},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
