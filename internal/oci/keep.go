@@ -15,40 +15,76 @@ import (
 // Keep copies the layers of an image into the layout, unless they are there.
 // They stay for as long as an image in the index needs them.
 func (l *Layout) Keep(ctx context.Context, img v1.Image) error {
+	return l.KeepEach(ctx, img, func(int) error { return nil })
+}
+
+// KeepEach does so and calls use for one layer after the other, from the lowest
+// on, as soon as it is there; meanwhile those above it arrive. An error of use is
+// returned as it is, and ends that.
+func (l *Layout) KeepEach(ctx context.Context, img v1.Image, use func(layer int) error) error {
 	manifest, err := img.Manifest()
 	if err != nil {
 		return fmt.Errorf("keeping image: %w", err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(uploads)
-	for _, desc := range manifest.Layers {
-		if l.has(desc) {
-			continue
-		}
-		group.Go(func() error {
-			if err := context.Cause(ctx); err != nil {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(1 + uploads) // the first only begins the others
+	arrived := make([]chan error, len(manifest.Layers))
+	for i := range arrived {
+		arrived[i] = make(chan error, 1)
+	}
+	group.Go(func() error {
+		for i, desc := range manifest.Layers {
+			group.Go(func() error {
+				err := l.keepOne(inner, img, desc)
+				arrived[i] <- err
 				return err
-			}
-			layer, err := img.LayerByDigest(desc.Digest)
-			if err == nil {
-				err = l.keep(layer, desc)
-			}
-			if err != nil {
-				return fmt.Errorf("keeping layer %s: %w", desc.Digest, err)
-			}
-			return nil
-		})
+			})
+		}
+		return nil
+	})
+	for i := range arrived {
+		err := <-arrived[i]
+		if err == nil {
+			err = use(i)
+		}
+		if err != nil {
+			stop(err)
+			_ = group.Wait() // what failed first is known
+			return err
+		}
 	}
 	return group.Wait()
 }
 
-// keep copies one blob and checks what arrived.
-func (l *Layout) keep(layer v1.Layer, desc v1.Descriptor) error {
+// keepOne copies one layer of an image, unless it is there.
+func (l *Layout) keepOne(ctx context.Context, img v1.Image, desc v1.Descriptor) error {
+	if err := context.Cause(ctx); err != nil || l.has(desc) {
+		return err
+	}
+	layer, err := img.LayerByDigest(desc.Digest)
+	if err == nil {
+		err = l.keep(ctx, layer, desc)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("keeping layer %s: %w", desc.Digest, err)
+}
+
+// keep copies one blob and checks what arrived. The end of ctx ends it, too.
+func (l *Layout) keep(ctx context.Context, layer v1.Layer, desc v1.Descriptor) error {
 	content, err := layer.Compressed()
 	if err != nil {
 		return err
 	}
 	defer content.Close()
+	stop := context.AfterFunc(ctx, func() { content.Close() })
+	defer stop()
 	return l.copyBlob(content, desc.Digest)
 }
 

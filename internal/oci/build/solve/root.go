@@ -133,17 +133,15 @@ func (s *solver) newRoot(ctx context.Context, where string, base *oci.Base) (str
 	return dir, s.unpackImage(ctx, dir, base)
 }
 
-// unpackImage applies the layers of an image, which it copies into the layout.
+// unpackImage applies the layers of an image, which it copies into the layout,
+// each as soon as it is there.
 func (s *solver) unpackImage(ctx context.Context, dir string, base *oci.Base) error {
-	if err := s.Layout.Keep(ctx, base.Image); err != nil {
-		return err
-	}
 	layers, err := layersOf(base)
 	if err != nil {
 		return err
 	}
-	for i, l := range layers {
-		plain, err := s.Layout.OpenLayer(l.Descriptor, l.DiffID)
+	return s.Layout.KeepEach(ctx, base.Image, func(i int) error {
+		plain, err := s.Layout.OpenLayer(layers[i].Descriptor, layers[i].DiffID)
 		if err != nil {
 			return err
 		}
@@ -153,6 +151,6 @@ func (s *solver) unpackImage(ctx context.Context, dir string, base *oci.Base) er
 		if err != nil {
 			return fmt.Errorf("unpacking layer %d of %d of %s: %w", i+1, len(layers), base.Repository.Name, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
