@@ -84,7 +84,7 @@ func (s *session) runHookInImage(ctx context.Context, app *config.App, h config.
 	defer done()
 	err = build.RunTask(ctx, build.Task{
 		Image: h.Image, Args: h.Command, Env: build.TaskEnv(host.Environ()), Dir: s.project.Dir(),
-		Client: oci.Client{HTTP: s.http, Credentials: oci.Credentials{Getenv: host.Getenv, Environ: host.Environ}},
+		Client: oci.Client{HTTP: s.http, Credentials: oci.Credentials{Getenv: host.Getenv, Environ: host.Environ, DockerConfig: host.DockerConfig}},
 		Work:   host.TempDir, Output: step.Output(), Hidden: host.Hidden, Watched: host.Watched,
 	})
 	if exit, ok := errors.AsType[*build.TaskError](err); ok {

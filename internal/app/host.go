@@ -15,6 +15,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/github"
+	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
@@ -41,14 +42,15 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 // has no temporary folder.
 func (s *session) checkHost(app *config.App, plugin component.Plugin) component.Host {
 	environ := func() []string { return s.childEnviron(app) }
-	hidden, watched := s.machine.jobFiles()
+	getenv := func(name string) string {
+		return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
+	}
+	hidden, watched := s.machine.jobFiles(getenv)
 	return component.Host{
-		Progress: s.ui,
-		Log:      s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
-		HTTP:     s.http,
-		Getenv: func(name string) string {
-			return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
-		},
+		Progress:   s.ui,
+		Log:        s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
+		HTTP:       s.http,
+		Getenv:     getenv,
 		Environ:    environ,
 		DataDir:    filepath.Join(s.dataDir, "plugins", plugin.Name),
 		CacheDir:   filepath.Join(s.dataDir, "cache", plugin.Name),
@@ -56,7 +58,9 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 		Hidden:     hidden,
 		Watched:    watched,
 		IDToken:    s.idToken(),
-		Mask:       s.secrets.Add,
+
+		DockerConfig: oci.KeepDockerConfig(getenv),
+		Mask:         s.secrets.Add,
 		Helper: func(ctx context.Context, args ...string) *exec.Cmd {
 			cmd := s.machine.Self(ctx, append([]string{helperVerb, plugin.Name}, args...)...)
 			cmd.Env = append(cmd.Env, environ()...)

@@ -16,6 +16,11 @@ func Isolate() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("closing /proc entries to other processes: %w", err)
 	}
+	// Anybody of the same user may have a process end by a signal that writes its
+	// memory to a file. This process is spared by the above; its children are not.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("refusing core dumps: %w", err)
+	}
 	// Threads have this bit each; a child has that of the thread that forks.
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
 	if errno != 0 && !errors.Is(errno, syscall.ENOTSUP) { // with cgo, which our builds do without

@@ -179,6 +179,7 @@ func ownSocket(t *testing.T, r *ownRun) {
 		t.Skipf("the engine is at %s, which cannot be mounted", r.engine.Host)
 	}
 	r.extra = []string{"--volume", socket + ":/var/run/docker.sock"}
+	r.args = []string{"--debug"} // who builds is in a step's output, which a terminal hides
 	r.write(t, "Dockerfile", busyboxStage+"RUN test ! -e /var/run/docker.sock && echo done > /done\n")
 	log, err := r.build(t)
 	if err != nil {
@@ -227,11 +228,31 @@ func ownHostile(t *testing.T, r *ownRun) {
 		base64.StdEncoding.EncodeToString([]byte("x-access-token:"+ownToken)) + "\n\t# " + ownToken + "\n"
 	r.write(t, ".git/config", header)
 	r.write(t, ".git/HEAD", "ref: refs/heads/main\n")
+	home, commands := t.TempDir(), t.TempDir()
+	logins := `{"auths":{"registry.example":{"auth":"` + ownToken + `"}}}`
+	write(t, filepath.Join(home, ".docker/config.json"), logins)
+	write(t, filepath.Join(home, ".aws/credentials"), ownToken)
+	for _, name := range []string{"env", "output", "path", "state"} {
+		write(t, filepath.Join(commands, name), "")
+		r.extra = append(r.extra, "--env", "GITHUB_"+strings.ToUpper(name)+"=/github/file_commands/"+name)
+	}
+	r.extra = append(r.extra, "--volume", home+":/github/home", "--volume", commands+":/github/file_commands", "--env", "HOME=/github/home",
+		"--env", "GITHUB_ACTIONS=true", "--env", "ACTIONS_ID_TOKEN_REQUEST_URL=http://127.0.0.1:1", "--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN="+ownToken)
+	r.args = []string{"--state", "dir=/github/workspace/.state"}
 	r.write(t, "Dockerfile", busyboxStage+"COPY . /copied\nCOPY hostile /bin/hostile\nRUN mkdir /out && hostile t0ken-of- the-job-4711 /github/workspace/.git/config > /out/attempts\n"+
 		"RUN cd / && grep -rlF t0ken-of-\"\"the-job-4711 $(ls -A | grep -vxE 'proc|sys|dev') > /out/files; ls -A / > /out/ls\n")
 	root := r.built(t)
 	if got := read(t, filepath.Join(r.folder, ".git/config")); got != header {
 		t.Errorf("git's settings are %q afterwards", got)
+	}
+	if got := read(t, filepath.Join(home, ".docker/config.json")); got != logins {
+		t.Errorf("the logins are %q afterwards", got)
+	}
+	if got := read(t, filepath.Join(home, ".aws/credentials")); got != ownToken {
+		t.Errorf("the cloud's credentials are %q afterwards", got)
+	}
+	if got := read(t, filepath.Join(commands, "env")); got != "" {
+		t.Errorf("the command file is %q", got)
 	}
 	if got := read(t, filepath.Join(root, "out/files")); got != "" {
 		t.Errorf("the token is in files:\n%s", got)
@@ -245,7 +266,7 @@ func ownHostile(t *testing.T, r *ownRun) {
 			t.Error(attempt)
 		}
 	}
-	if len(attempts) < 25 {
+	if len(attempts) < 37 {
 		t.Errorf("%d attempts, want all: %q", len(attempts), attempts)
 	}
 }

@@ -164,7 +164,7 @@ func (s *session) containers(ctx context.Context, app *config.App) (docker *cont
 	if err != nil {
 		return nil, nil, err
 	}
-	docker, err = container.Open(ctx, host.Getenv, oci.Credentials{Getenv: host.Getenv, Environ: host.Environ})
+	docker, err = container.Open(ctx, host.Getenv, oci.Credentials{Getenv: host.Getenv, Environ: host.Environ, DockerConfig: host.DockerConfig})
 	if err != nil {
 		remove()
 		return nil, nil, err

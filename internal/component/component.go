@@ -62,6 +62,11 @@ type Host struct {
 	// given orders. They may be missing.
 	Hidden, Watched []string
 
+	// DockerConfig is the content of Docker's configuration file, with logins of
+	// registries, as it was when this was made: build code may not read it, and
+	// while that is kept from it nobody can. "" is for whoever needs it to read.
+	DockerConfig secret.Text
+
 	// IDToken returns a new OIDC token each call. It is nil off a runner.
 	IDToken func(ctx context.Context, audience string) (secret.Text, error)
 

@@ -51,6 +51,10 @@ type Credentials struct {
 	Logins  map[string]Login    // by host, as configuration gives them
 	Getenv  func(string) string // nil: no variables
 	Environ func() []string     // for credential helpers; nil: none
+
+	// DockerConfig is the content of Docker's configuration file, where that may
+	// change or be hidden meanwhile; "" reads it at each lookup.
+	DockerConfig secret.Text
 }
 
 // registryAuth is the variable behind the action's input registry-auth.

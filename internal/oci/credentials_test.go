@@ -104,6 +104,29 @@ func TestLookupProblems(t *testing.T) {
 	}
 }
 
+// What was kept of Docker's file is believed, whatever is there later.
+func TestKeepDockerConfig(t *testing.T) {
+	t.Parallel()
+	const config = `{"auths":{"ghcr.io":{"identitytoken":"tok"}}}`
+	for name, test := range map[string]struct{ before, after, want string }{
+		"emptied": {config, "", "tok"},
+		"planted": {"", config, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := credentials(t, nil, nil, test.before)
+			c.DockerConfig = oci.KeepDockerConfig(c.Getenv)
+			if err := os.WriteFile(oci.DockerConfigPath(c.Getenv), []byte(test.after), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			login, err := c.Lookup(t.Context(), "ghcr.io")
+			if err != nil || login.IdentityToken.Reveal() != test.want {
+				t.Errorf("Lookup = %q, %v; want %q", login.IdentityToken.Reveal(), err, test.want)
+			}
+		})
+	}
+}
+
 // helper answers with the server it was asked for, and says whether it saw
 // only the environment that it should.
 const helper = `#!/bin/sh

@@ -29,11 +29,11 @@ type dockerConfig struct {
 // fromDocker looks host up as the docker command would: a helper for this
 // host, then the helper for all, then what the file itself holds.
 func (c Credentials) fromDocker(ctx context.Context, host string) (Login, error) {
-	path := c.dockerConfigPath()
+	path := DockerConfigPath(c.Getenv)
 	if path == "" {
 		return Login{}, nil
 	}
-	config, err := readDockerConfig(path)
+	config, err := readDockerConfig(path, c.DockerConfig)
 	if err != nil {
 		return Login{}, err
 	}
@@ -60,19 +60,36 @@ func (c Credentials) fromDocker(ctx context.Context, host string) (Login, error)
 	return Login{}, nil
 }
 
-func (c Credentials) dockerConfigPath() string {
-	if dir := c.Getenv("DOCKER_CONFIG"); dir != "" {
+// DockerConfigPath returns where Docker's configuration file is, if it exists;
+// "" where no variable tells.
+func DockerConfigPath(getenv func(string) string) string {
+	if dir := getenv("DOCKER_CONFIG"); dir != "" {
 		return filepath.Join(dir, "config.json")
 	}
-	if home := c.Getenv("HOME"); home != "" {
+	if home := getenv("HOME"); home != "" {
 		return filepath.Join(home, ".docker", "config.json")
 	}
 	return ""
 }
 
-func readDockerConfig(path string) (dockerConfig, error) {
+// KeepDockerConfig returns what to keep as [Credentials.DockerConfig]. Where the
+// file cannot be read that is "", so that only whoever needs it is told.
+func KeepDockerConfig(getenv func(string) string) secret.Text {
+	data, err := os.ReadFile(DockerConfigPath(getenv))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "{}" // a file that comes later is not the job's
+	}
+	return secret.Text(data)
+}
+
+// readDockerConfig decodes the file, or what was kept of it.
+func readDockerConfig(path string, kept secret.Text) (dockerConfig, error) {
 	var config dockerConfig
-	data, err := os.ReadFile(path)
+	var err error
+	data := []byte(kept.Reveal())
+	if kept == "" {
+		data, err = os.ReadFile(path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return config, nil
 	}

@@ -117,7 +117,7 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 	if err != nil {
 		return artifact.Image{}, err
 	}
-	credentials := oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}
+	credentials := oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ, DockerConfig: b.host.DockerConfig}
 	if b.login != nil {
 		credentials.Logins = map[string]oci.Login{b.cfg.Auth.Hostname: *b.login}
 	}

@@ -39,7 +39,7 @@ func (b *builder) prepare(layout *oci.Layout, to *artifact.Repository) (*oci.Ahe
 	if to == nil {
 		return nil, nil
 	}
-	client := oci.Client{HTTP: b.host.HTTP, Credentials: oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}}
+	client := oci.Client{HTTP: b.host.HTTP, Credentials: oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ, DockerConfig: b.host.DockerConfig}}
 	if to.Tag != "" {
 		layout.Ask(func(ctx context.Context) []oci.Layer {
 			var all []oci.Layer

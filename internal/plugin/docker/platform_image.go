@@ -207,5 +207,5 @@ func (p *platform) login(ctx context.Context, image artifact.Image, from *artifa
 
 // credentials finds logins outside of this use block.
 func (p *platform) credentials() oci.Credentials {
-	return oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ}
+	return oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ, DockerConfig: p.host.DockerConfig}
 }

@@ -167,7 +167,7 @@ func (g *imageRegistry) push(image artifact.Image) oci.PushRequest {
 }
 
 func (g *imageRegistry) client() oci.Client {
-	credentials := oci.Credentials{Getenv: g.host.Getenv, Environ: g.host.Environ}
+	credentials := oci.Credentials{Getenv: g.host.Getenv, Environ: g.host.Environ, DockerConfig: g.host.DockerConfig}
 	if g.login != nil {
 		credentials.Logins = map[string]oci.Login{oci.Host(g.cfg.Image): *g.login}
 	}

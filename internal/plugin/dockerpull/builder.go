@@ -75,7 +75,7 @@ func (b *builder) pull(ctx context.Context, app component.App, named artifact.Im
 }
 
 func (b *builder) client() oci.Client {
-	credentials := oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}
+	credentials := oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ, DockerConfig: b.host.DockerConfig}
 	if b.login != nil {
 		credentials.Logins = map[string]oci.Login{oci.Host(b.cfg.Image): *b.login}
 	}

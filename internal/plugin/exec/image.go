@@ -14,7 +14,7 @@ func (p *platform) runInImage(ctx context.Context, c command, out io.Writer) err
 	tail := &tailWriter{}
 	task := build.Task{
 		Image: p.cfg.Image, Args: c.argv, Env: build.TaskEnv(p.host.Environ()), Dir: c.dir,
-		Client: oci.Client{HTTP: p.host.HTTP, Credentials: oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ}},
+		Client: oci.Client{HTTP: p.host.HTTP, Credentials: oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ, DockerConfig: p.host.DockerConfig}},
 		Work:   p.host.TempDir, Output: io.MultiWriter(out, tail),
 		Hidden: p.host.Hidden, Watched: p.host.Watched,
 	}

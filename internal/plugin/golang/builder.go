@@ -126,7 +126,7 @@ func (b *builder) assemble(ctx context.Context, req component.BuildRequest, fold
 		Args:   map[string]string{"BASE": cmp.Or(b.cfg.Base, defaultBase)},
 		Labels: b.cfg.Labels, Platform: b.cfg.Platform,
 		Layout: layout, Work: filepath.Join(folder, "work"),
-		Client: oci.Client{HTTP: b.host.HTTP, Credentials: oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}},
+		Client: oci.Client{HTTP: b.host.HTTP, Credentials: oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ, DockerConfig: b.host.DockerConfig}},
 		Progress: func(ctx context.Context, _ string, fn func(context.Context, io.Writer) error) error {
 			return fn(ctx, io.Discard) // its steps are not the user's
 		},

@@ -51,7 +51,7 @@ func (p *platform) unpack(ctx context.Context, at home, req component.DeployRequ
 	}
 	client := oci.Client{
 		HTTP:        p.host.HTTP,
-		Credentials: oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ},
+		Credentials: oci.Credentials{Getenv: p.host.Getenv, Environ: p.host.Environ, DockerConfig: p.host.DockerConfig},
 	}
 	image, err := client.Fetch(ctx, req.Artifact, req.Pull, oci.DefaultPlatform)
 	if err != nil {

@@ -101,7 +101,7 @@ func (b *builder) packer(ctx context.Context, e *engine, p *phases) (*client.Cli
 }
 
 func (b *builder) credentials() oci.Credentials {
-	return oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ}
+	return oci.Credentials{Getenv: b.host.Getenv, Environ: b.host.Environ, DockerConfig: b.host.DockerConfig}
 }
 
 // names are those of what a build makes and keeps in the engine.

@@ -30,6 +30,14 @@ func (d *Daemon) explain(ctx context.Context, board *board, err error) error {
 			at = fmt.Sprintf("%s:%d: ", board.File, source.Ranges[0].Start.Line)
 		}
 	}
+	if what := refusedRight(err.Error()); what != "" {
+		return &diag.Problem{
+			Summary: "BuildKit was not given a right that the Dockerfile asks for",
+			Detail: fmt.Sprintf("%sBuildKit says: %s. It grants that to builds that ask for it beside the Dockerfile, which this program never "+
+				"does. Build with docker buildx and its flag --allow in a step before, and name the image with use \"docker-ref\".", at, what),
+			Err: err,
+		}
+	}
 	if s := board.failed; s != nil && strings.Contains(s.name, " RUN ") {
 		if at == "" {
 			at = board.find(s.instruction())
@@ -37,6 +45,12 @@ func (d *Daemon) explain(ctx context.Context, board *board, err error) error {
 		return s.problem(at, err)
 	}
 	return &diag.Problem{Summary: "The image cannot be built", Detail: fmt.Sprintf("%sBuildKit says: %v.", at, err)}
+}
+
+// refusedRight finds in the daemon's words which right of a RUN (--security=insecure,
+// --device, --network=host) it does not grant, or "".
+func refusedRight(text string) string {
+	return regexp.MustCompile(`(?:network\.host|security\.insecure) is not allowed|devices? .* requested by the build but not allowed`).FindString(text)
 }
 
 // problem describes a command that did not end well.

@@ -37,7 +37,7 @@ func TestInContainer(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{
-				"run", "--rm", "--network", "none", "--env", "SANDBOX_RUNG=" + strconv.Itoa(int(c.rung)),
+				"run", "--rm", "--network", "none", "--ulimit", "core=0", "--env", "SANDBOX_RUNG=" + strconv.Itoa(int(c.rung)),
 				"--env", "TMPDIR=" + own + "/tmp", "--env", "SANDBOX_HOSTILE=" + own + "/bin/hostile",
 			}, c.args...)
 			args = append(args, image, own+"/bin/sandbox.test", "-test.v", "-test.parallel=1", "-test.timeout=3m")

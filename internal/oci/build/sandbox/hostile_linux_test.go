@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
@@ -40,7 +41,8 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Env = append(os.Environ(), "GITHUB_TOKEN="+token[0]+token[1], "SANDBOX_OUTSIDE="+outside, "SANDBOX_SOURCE="+here)
+	cmd.Env = append(os.Environ(), "GITHUB_TOKEN="+token[0]+token[1], "ACTIONS_ID_TOKEN_REQUEST_URL=https://example.com",
+		"ACTIONS_ID_TOKEN_REQUEST_TOKEN="+token[0]+token[1], "SANDBOX_OUTSIDE="+outside, "SANDBOX_SOURCE="+here)
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Dir = filepath.Dir(outside)
 	output, err := cmd.CombinedOutput()
@@ -58,6 +60,9 @@ func TestHostileInside(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil { // as in a job
 		t.Fatal(err)
 	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := unix.AddKey("user", "sandbox-test", []byte(token[0]+token[1]), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
 		t.Logf("no key: %v", err)
 	}
@@ -72,6 +77,7 @@ func TestHostileInside(t *testing.T) {
 		defer func() { _ = job.Wait() }()
 		defer func() { _ = job.Process.Kill() }()
 		inherit(t, outside)
+		before := jobFolders(t, r)
 
 		var output bytes.Buffer
 		err := r.box.Run(t.Context(), sandbox.Command{
@@ -94,10 +100,33 @@ func TestHostileInside(t *testing.T) {
 				t.Errorf("%s: %s", name, found)
 			}
 		}
-		if count < 25 {
+		if count < 37 {
 			t.Errorf("%d attempts, want all:\n%s", count, output.String())
 		}
+		if r.swapped {
+			if diff := cmp.Diff(before, tree(t, "/github")); diff != "" {
+				t.Errorf("the job's files (-before +after):\n%s", diff)
+			}
+		}
 	})
+}
+
+// jobFolders makes those of a job in the container, with the logins that are
+// hidden, and returns what is in them. On a machine they are out of reach.
+func jobFolders(t *testing.T, r *rig) map[string]string {
+	t.Helper()
+	if !r.swapped {
+		return nil
+	}
+	t.Cleanup(func() { _ = os.RemoveAll("/github") })
+	for _, dir := range []string{"/github/file_commands", filepath.Dir(logins)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, "/github/file_commands", "set_env", "A=1\n", 0o644)
+	write(t, "/", logins, token[0]+token[1], 0o600)
+	return tree(t, "/github")
 }
 
 // inherit leaves a descriptor open that children get, as a careless caller

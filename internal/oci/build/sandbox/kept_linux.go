@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // keptFiles is what a command shares with its container where it has no mounts
@@ -48,21 +50,26 @@ func (*keptFiles) write(files []file) error {
 	return nil
 }
 
-// empty remembers files and takes their content away. Links are not followed.
+// empty remembers files and takes their content away. Links are not followed,
+// and what is mounted read-only stays as it is.
 func (k *keptFiles) empty(paths []string) error {
 	for _, path := range paths {
 		info, err := os.Lstat(path)
-		if err != nil || !info.Mode().IsRegular() {
-			continue // there is nothing to hide
+		if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+			continue // there is nothing to hide, or it was hidden by another name
 		}
 		data, err := os.ReadFile(path)
 		if err != nil {
 			return fmt.Errorf("hiding a file of the job: %w", err)
 		}
-		k.content[path] = data
-		if err := os.Truncate(path, 0); err != nil {
+		err = os.Truncate(path, 0)
+		if errors.Is(err, unix.EROFS) {
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("hiding a file of the job: %w", err)
 		}
+		k.content[path] = data
 	}
 	return nil
 }

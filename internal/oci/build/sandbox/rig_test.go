@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 // own is the folder of the container's own files, where the tests run in one.
 const own = "/.deploy-action"
 
+// logins is a file that is hidden from commands there.
+const logins = "/github/home/.docker/config.json"
+
 // eachRung runs a test on every rung: in a container on the one that is named,
 // and on a machine on those that need none.
 func eachRung(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -60,7 +63,7 @@ func newRig(t *testing.T, rung sandbox.Rung) *rig {
 	options := sandbox.Options{Work: r.work, Only: rung}
 	inContainer := os.Getenv("SANDBOX_RUNG") != ""
 	if inContainer {
-		options.Own, options.Watched, options.Hidden = own, []string{"/commands"}, []string{"/settings"}
+		options.Own, options.Watched, options.Hidden = own, []string{"/commands", "/github"}, []string{"/settings", "/settings", logins}
 	}
 	box, err := sandbox.Open(t.Context(), options)
 	if err != nil && !inContainer {

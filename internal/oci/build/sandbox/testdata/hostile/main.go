@@ -62,6 +62,16 @@ var attempts = []attempt{
 	{"the host's name", func() string { return done(unix.Sethostname([]byte("taken"))) }},
 	{"the clock", func() string { return done(unix.Settimeofday(&unix.Timeval{Sec: 1})) }},
 	{"restarting the machine", func() string { return done(unix.Reboot(unix.LINUX_REBOOT_CMD_CAD_OFF)) }},
+	{"the job's command files", func() string { return inFolders("github/file_commands", "github/runner_temp", "__w/_temp") }},
+	{"the journal", journal},
+	{"the runner's folders", func() string { return inFolders("__w", "__e", "github/workflow", "github/workspace") }},
+	{"logins of registries", func() string {
+		return inFolders("github/home", "root/.docker", filepath.Join(filepath.Dir(outside), ".docker"))
+	}},
+	{"what a token is asked for with", tokenRequest},
+	{"signals to the first process", signals},
+	{"core dumps", coreDumps},
+	{"descriptors by system call", takenDescriptors},
 	{"coming back from a new user namespace", newNamespace},
 }
 
