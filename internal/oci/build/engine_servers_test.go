@@ -121,13 +121,6 @@ func testDaemon(t *testing.T, daemon *buildkit.Daemon) {
 		return req
 	}
 	t.Run("files", func(t *testing.T) { testDaemonFiles(t, daemon) })
-	t.Run("a right", func(t *testing.T) {
-		_, err := build.Build(t.Context(), newDaemonRequest(t, shell+"FROM shell\nRUN --network=host true\n"))
-		problem, ok := errors.AsType[*diag.Problem](err)
-		if !ok || !strings.Contains(problem.Detail, "network.host is not allowed") || !strings.Contains(problem.Detail, `use "docker-ref"`) {
-			t.Errorf("Build = %v, want a problem with the right and a remedy", err)
-		}
-	})
 	t.Run("commands", func(t *testing.T) {
 		req := newDaemonRequest(t, shell+"FROM shell AS one\nARG V\nRUN --mount=type=secret,id=key echo says-$V && wc -c < /run/secrets/key > /size && echo $V > /made\n"+
 			"FROM one AS two\nRUN false\n")
