@@ -29,6 +29,8 @@ var inputFlags = []struct {
 // inputVariables are the inputs that are environment variables by another
 // name. An input wins over the environment.
 var inputVariables = map[string]string{
+	"aws-region":       "AWS_REGION",
+	"aws-role-arn":     "AWS_ROLE_ARN",
 	"ca-bundle":        "SSL_CERT_FILE",
 	"github-token":     "GITHUB_TOKEN",
 	"registry-auth":    "REGISTRY_AUTH",
@@ -45,7 +47,7 @@ var inputVariables = map[string]string{
 var secretInputs = []string{"github-token", "registry-auth", "github-app-private-key", "tfc-token", "kubeconfig"}
 
 // secretVariables are masked as well, where no input says the same.
-var secretVariables = []string{"GITHUB_TOKEN", "GH_TOKEN", "REGISTRY_AUTH", "TFE_TOKEN", "VAULT_TOKEN"}
+var secretVariables = []string{"GITHUB_TOKEN", "GH_TOKEN", "REGISTRY_AUTH", "TFE_TOKEN", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
 // actionArgs turns the action's inputs into the words of a command line.
 func (m *machine) actionArgs() []string {

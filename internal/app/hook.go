@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/deploy-action/deploy-action/internal/cloud/aws"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/diag"
@@ -22,11 +23,6 @@ import (
 // checkHook reports a hook that cannot run here.
 func (s *session) checkHook(h config.Hook) error {
 	switch {
-	case h.Identity:
-		return &diag.Problem{
-			Summary: "Hooks with the cloud identity are not supported yet",
-			Detail:  "Remove `identity`. Until then a hook cannot sign in to a cloud.",
-		}
 	case h.Image != "":
 		_, err := oci.ParseReference(h.Image)
 		return err // the program is the image's
@@ -55,7 +51,10 @@ func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, s
 		return err
 	}
 	cmd := exec.CommandContext(ctx, path, h.Command[1:]...)
-	cmd.Dir, cmd.Env = s.project.Dir(), s.childEnviron(app)
+	cmd.Dir = s.project.Dir()
+	if cmd.Env, err = s.hookEnviron(ctx, app, h); err != nil {
+		return err
+	}
 	cmd.Stdout, cmd.Stderr = step.Output(), step.Output()
 	cmd.SysProcAttr = groupOfItsOwn()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
@@ -77,13 +76,17 @@ func (s *session) runHook(ctx context.Context, app *config.App, h config.Hook, s
 // checkout, and of the environment what other hooks see as well, but for the
 // folders of this machine.
 func (s *session) runHookInImage(ctx context.Context, app *config.App, h config.Hook, step component.Step) error {
-	host, done, err := s.host(app, component.Plugin{Name: "hook"})
+	host, done, err := s.host(app, component.Plugin{Name: "hook"}, true)
 	if err != nil {
 		return err
 	}
 	defer done()
+	environ, err := s.hookEnviron(ctx, app, h)
+	if err != nil {
+		return err
+	}
 	err = build.RunTask(ctx, build.Task{
-		Image: h.Image, Args: h.Command, Env: build.TaskEnv(host.Environ()), Dir: s.project.Dir(),
+		Image: h.Image, Args: h.Command, Env: build.TaskEnv(environ), Dir: s.project.Dir(),
 		Client: oci.Client{HTTP: s.http, Credentials: oci.Credentials{Getenv: host.Getenv, Environ: host.Environ, DockerConfig: host.DockerConfig}},
 		Work:   host.TempDir, Output: step.Output(), Hidden: host.Hidden, Watched: host.Watched,
 	})
@@ -91,6 +94,26 @@ func (s *session) runHookInImage(ctx context.Context, app *config.App, h config.
 		return hookFailed(h, exit)
 	}
 	return err
+}
+
+// hookEnviron is what a hook sees of the environment: what all children see, and
+// the keys of the cloud identity where the file says so.
+func (s *session) hookEnviron(ctx context.Context, app *config.App, h config.Hook) ([]string, error) {
+	environ := s.childEnviron(app)
+	if !h.Identity {
+		return environ, nil
+	}
+	host, done, err := s.host(app, component.Plugin{Name: "hook"}, true)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	session, err := aws.Open(host, "")
+	if err != nil {
+		return nil, err
+	}
+	keys, err := session.Environ(ctx)
+	return append(environ, keys...), err
 }
 
 func hookFailed(h config.Hook, how error) error {

@@ -24,7 +24,7 @@ import (
 const helperVerb = "plugin-helper"
 
 // host makes what one operation of a plugin may touch.
-func (s *session) host(app *config.App, plugin component.Plugin) (component.Host, func(), error) {
+func (s *session) host(app *config.App, plugin component.Plugin, changing bool) (component.Host, func(), error) {
 	if err := s.machine.fence.check(); err != nil {
 		return component.Host{}, nil, err
 	}
@@ -35,6 +35,7 @@ func (s *session) host(app *config.App, plugin component.Plugin) (component.Host
 	done := func() { _ = os.RemoveAll(temp) } // what is left goes with the session's folder
 	h := s.checkHost(app, plugin)
 	h.TempDir = temp
+	h.Auth = authOf(app, changing)
 	return h, done, nil
 }
 
@@ -58,6 +59,8 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 		Hidden:     hidden,
 		Watched:    watched,
 		IDToken:    s.idToken(),
+		Auth:       authOf(app, false),
+		SignIns:    &s.signIns,
 
 		DockerConfig: oci.KeepDockerConfig(getenv),
 		Mask:         s.secrets.Add,
@@ -67,6 +70,15 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 			return cmd
 		},
 	}
+}
+
+// authOf is what the auth blocks of an app say of an operation.
+func authOf(app *config.App, changing bool) map[string]component.Auth {
+	all := map[string]component.Auth{}
+	for provider, auth := range app.Auth {
+		all[provider] = auth.For(changing)
+	}
+	return all
 }
 
 // idToken returns what asks for the job's OIDC token; nil off a runner.

@@ -52,6 +52,7 @@ type session struct {
 	timeout time.Duration // of one operation; 0 where the file says
 
 	programs sync.Map // paths of programs that were looked up, by name
+	signIns  sync.Map // at clouds, for the whole run
 
 	problems    hcl.Diagnostics             // of the file and its variables
 	shown       hcl.Diagnostics             // all that the user was shown

@@ -8,6 +8,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/deploy-action/deploy-action/internal/cloud/aws"
+	"github.com/deploy-action/deploy-action/internal/cloud/oidc"
+	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/config"
 	"github.com/deploy-action/deploy-action/internal/doctor"
 	"github.com/deploy-action/deploy-action/internal/engine"
 	"github.com/deploy-action/deploy-action/internal/oci"
@@ -29,57 +35,72 @@ func (e *examination) absentFolder() string {
 	return ""
 }
 
-// identityChecks ask for the job's OIDC token, and say whom it is shown to.
+// identityChecks ask for the job's OIDC token, and sign in with it as whom the
+// file names.
 func (e *examination) identityChecks() []doctor.Check {
 	ask := e.idToken()
 	if ask == nil {
 		e.rows = append(e.rows, doctor.Row{Name: "OIDC", State: doctor.NotChecked, Finding: "only a job has an OIDC token"})
 		return nil
 	}
-	roles := e.roles()
-	return []doctor.Check{{Name: "OIDC", Failed: doctor.Warning, Run: func(ctx context.Context) ([]doctor.Row, error) {
+	checks := []doctor.Check{{Name: "OIDC", Failed: doctor.Warning, Run: func(ctx context.Context) ([]doctor.Row, error) {
 		row := doctor.Row{Name: "OIDC", State: doctor.Warning}
 		token, err := ask(ctx, "")
 		if err != nil {
 			return verdict(ctx, row, err)
 		}
-		claims, err := doctor.ReadClaims(token)
+		claims, err := oidc.Read(token)
 		if err != nil {
 			return verdict(ctx, row, err)
 		}
-		rows := []doctor.Row{{Name: "OIDC", State: doctor.OK, Finding: claims.String()}}
-		for _, r := range roles {
-			rows = append(rows, doctor.Row{
-				Name: r.name, State: doctor.NotChecked, Finding: r.identity,
-				Remedy: fmt.Sprintf("this version does not sign in there; its trust must accept sub %s and aud %s", claims.Subject, r.audience),
-			})
-		}
-		return rows, nil
+		return []doctor.Row{{Name: "OIDC", State: doctor.OK, Finding: claims.String()}}, nil
 	}}}
+	for _, role := range e.roles() {
+		name := fmt.Sprintf("auth %s, %s", role.Provider, role.Argument)
+		if role.App != "" {
+			name += " of " + role.App
+		}
+		checks = append(checks, doctor.Check{Name: name, Run: func(ctx context.Context) ([]doctor.Row, error) {
+			return e.checkRole(ctx, doctor.Row{Name: name, Finding: cmp.Or(role.Name, "not known before the run")}, role)
+		}})
+	}
+	return checks
 }
 
-// role is an identity at a cloud that trusts the job.
-type role struct{ name, identity, audience string }
-
-// audiences are whom OIDC tokens for a provider are addressed to.
-var audiences = map[string]string{
-	"aws": "sts.amazonaws.com", "azure": "api://AzureADTokenExchange", "google": "the full name of the provider",
-}
-
-// roles returns what auth blocks name. Nothing signs in to them yet.
-func (e *examination) roles() []role {
+// roles returns what auth blocks name.
+func (e *examination) roles() []config.Role {
 	if e.engine == nil || e.problems.HasErrors() {
 		return nil
 	}
-	var roles []role
-	for _, r := range e.project.Roles(e.engine.Scope) {
-		name := fmt.Sprintf("auth %s, %s", r.Provider, r.Argument)
-		if r.App != "" {
-			name += " of " + r.App
-		}
-		roles = append(roles, role{name, cmp.Or(r.Name, "not known before the run"), audiences[r.Provider]})
+	return e.project.Roles(e.engine.Scope)
+}
+
+// checkRole signs in as an auth block says, and asks the cloud who we are.
+func (e *examination) checkRole(ctx context.Context, row doctor.Row, role config.Role) ([]doctor.Row, error) {
+	app, diags := e.authApp(role.App)
+	if role.Provider != "aws" || role.Name == "" || diags.HasErrors() {
+		row.State, row.Remedy = doctor.NotChecked, "this version does not sign in there"
+		return []doctor.Row{row}, nil
 	}
-	return roles
+	host := e.checkHost(app, component.Plugin{Name: "doctor"})
+	host.Auth = authOf(app, role.Argument == "role")
+	session, err := aws.Open(host, "")
+	if err != nil {
+		return verdict(ctx, row, err)
+	}
+	who, err := session.SignIn(ctx)
+	row.Finding += "; signed in as " + who.ARN
+	return verdict(ctx, row, err)
+}
+
+// authApp returns what stands for an app, or for the project where it is "", to
+// sign in for.
+func (e *examination) authApp(name string) (*config.App, hcl.Diagnostics) {
+	if name != "" {
+		return e.project.App(name, e.engine.Scope)
+	}
+	auth, diags := e.project.Auth(e.engine.Scope)
+	return &config.App{Auth: auth}, diags
 }
 
 // fileChecks ask the sources, registries and platforms that the file names.

@@ -217,30 +217,56 @@ func TestDoctorIdentity(t *testing.T) {
 	t.Parallel()
 	const claims = `{"sub":"repo:acme/shop:environment:production","aud":"https://github.com/acme","environment":"production","ref":"refs/heads/main","job_workflow_ref":"acme/ci/.github/workflows/deploy.yml@refs/tags/v1"}`
 	token := "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmF0dXJlc2lnbmF0dXJl"
-	file := nullApp + "auth \"aws\" {\n  role = \"arn:aws:iam::111122223333:role/deploy\"\n}\n"
-	environ := []string{"ACTIONS_ID_TOKEN_REQUEST_URL=https://token.example.test/?v=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=bearer-of-the-request"}
+	const role = "arn:aws:iam::111122223333:role/deploy"
+	file := nullApp + "auth \"aws\" {\n  role = \"" + role + "\"\n  plan_role = \"" + role + "-not\"\n}\n"
+	environ := []string{
+		"ACTIONS_ID_TOKEN_REQUEST_URL=https://token.example.test/?v=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=bearer-of-the-request", "AWS_REGION=eu-west-1",
+	}
 
 	j := newJob(t, file)
 	j.github.Refuse(func(r *http.Request) *githubfake.Refusal {
-		if r.URL.Host != "token.example.test" {
-			return nil
+		switch r.URL.Host {
+		case "token.example.test":
+			return &githubfake.Refusal{Status: http.StatusOK, Body: `{"value":"` + token + `"}`}
+		case "sts.eu-west-1.amazonaws.com":
+			return tokenService(r, role)
 		}
-		return &githubfake.Refusal{Status: http.StatusOK, Body: `{"value":"` + token + `"}`}
+		return nil
 	})
 	status, got := j.doctor(t, environ...)
-	role := "auth aws, role"
-	if status != 0 || !strings.Contains(got.text("OIDC"), "sub repo:acme/shop:environment:production, aud https://github.com/acme, environment production, ref refs/heads/main, job_workflow_ref acme/ci/") ||
-		!strings.Contains(got.text(role), "role/deploy; ") || !strings.Contains(got.text(role), "aud sts.amazonaws.com") {
+	if status != 2 || !strings.Contains(got.text("OIDC"), "sub repo:acme/shop:environment:production, aud https://github.com/acme, environment production, ref refs/heads/main, job_workflow_ref acme/ci/") {
 		t.Errorf("exit status %d\n%+v", status, got.Rows)
+	}
+	if text := got.text("auth aws, role"); got.state("auth aws, role") != "ok" || !strings.Contains(text, "signed in as arn:aws:sts::111122223333:assumed-role/deploy/") {
+		t.Errorf("the role that trusts the job: %q", text)
+	}
+	if text := got.text("auth aws, plan_role"); got.state("auth aws, plan_role") != "problem" || !strings.Contains(text, "role/deploy-not") {
+		t.Errorf("the role that does not: %q", text)
 	}
 	if raw, err := json.Marshal(got); err != nil || strings.Contains(string(raw), "c2lnbmF0dXJl") {
 		t.Errorf("the token is shown: %v\n%s", err, raw)
 	}
 
 	status, got = newJob(t, file).doctor(t)
-	if status != 0 || got.state("OIDC") != "warning" || !strings.Contains(got.text("OIDC"), "id-token: write") {
+	if status != 2 || got.state("OIDC") != "warning" || !strings.Contains(got.text("OIDC"), "id-token: write") {
 		t.Errorf("without the permission: exit status %d, %q", status, got.text("OIDC"))
 	}
+}
+
+// tokenService is as much of AWS's STS as a role that trusts the job needs.
+func tokenService(r *http.Request, role string) *githubfake.Refusal {
+	_ = r.ParseForm() // what cannot be read is refused below
+	switch {
+	case r.Form.Get("Action") == "GetCallerIdentity":
+		return &githubfake.Refusal{Status: http.StatusOK, Body: `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account>` +
+			`<Arn>arn:aws:sts::111122223333:assumed-role/deploy/run</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`}
+	case r.Form.Get("RoleArn") == role:
+		return &githubfake.Refusal{Status: http.StatusOK, Body: `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>` +
+			`<AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>kept-from-all</SecretAccessKey><SessionToken>kept-as-well</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration>` +
+			`</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`}
+	}
+	return &githubfake.Refusal{Status: http.StatusForbidden, Body: `<ErrorResponse><Error><Code>AccessDenied</Code>` +
+		`<Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error></ErrorResponse>`}
 }
 
 // A clock that is wrong, a GitHub that answers nonsense, and one that refuses

@@ -160,7 +160,7 @@ func (s *session) runCommand(ctx context.Context, app *config.App, c config.Exec
 // containers connects to the Docker engine that commands of an app run in. The
 // caller calls done when it needs it no more.
 func (s *session) containers(ctx context.Context, app *config.App) (docker *container.Engine, done func(), err error) {
-	host, remove, err := s.host(app, component.Plugin{Name: "exec"})
+	host, remove, err := s.host(app, component.Plugin{Name: "exec"}, true)
 	if err != nil {
 		return nil, nil, err
 	}

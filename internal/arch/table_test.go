@@ -42,7 +42,8 @@ var table = []row{
 	{"oci/build", []string{"oci", "oci/build/*", "artifact", "secret", "retry", "diag"}, "it builds a Dockerfile and knows no app: neither plugins nor the engine"},
 	{"oci/build/sandbox", []string{"secret", "retry", "diag"}, "it runs a command in a folder and knows neither images nor Dockerfiles"},
 	{"oci/container", []string{"oci", "secret", "diag"}, "it runs a command in an image and knows no pipeline"},
-	{"cloud/*", []string{"secret", "retry", "diag"}, "clients know nothing of deployments"},
+	{"cloud/oidc", []string{"secret"}, "it reads a token and knows no cloud"},
+	{"cloud/*", []string{"cloud/oidc", "component", "secret", "retry", "diag"}, "what the plugins of a cloud share is made from what a plugin is given"},
 	{
 		"plugin/*",
 		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/build/buildkit", "oci/attest", "cloud/*", "retry"},

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
@@ -70,12 +71,28 @@ type Host struct {
 	// IDToken returns a new OIDC token each call. It is nil off a runner.
 	IDToken func(ctx context.Context, audience string) (secret.Text, error)
 
+	// Auth says as whom this operation signs in to a cloud, by provider: what the
+	// auth blocks of the file say for its app, workspace and kind.
+	Auth map[string]Auth
+
+	// SignIns holds what the operations of a run share, so that each identity
+	// signs in once: whoever signs in stores it by a key of a type of its own. Nil
+	// shares nothing.
+	SignIns *sync.Map
+
 	// Mask hides a text in everything that the run writes from then on: a token
 	// that the plugin was given by a service. Call it before the text is used.
 	Mask func(secret.Text)
 
 	// Helper is this program again, running Plugin.Helper.
 	Helper func(ctx context.Context, args ...string) *exec.Cmd
+}
+
+// Auth is what an auth block says of one operation.
+type Auth struct {
+	Role      string            // to assume with the job's OIDC token; plan_role where the operation changes no platform
+	Accounts  []string          // which alone may be touched; nil for any
+	Arguments map[string]string // what else the provider's block says, such as region
 }
 
 // CacheScope is made of words of lower-case letters, digits and dashes.

@@ -24,6 +24,7 @@ type App struct {
 	Watch      []string                     // patterns of paths, relative to Path
 	DependsOn  []string                     // apps that come before this one
 	Preview    *Preview                     // nil where there are none
+	Auth       map[string]Auth              // by provider: the app's block, or else the project's
 
 	Build, Push, Deploy, Release *Stage
 
@@ -94,6 +95,11 @@ func (p *Project) evaluateHead(a *app, result *App, ctx *hcl.EvalContext, scope 
 	}
 	diags = append(diags, more...)
 	result.Preview, more = evaluatePreview(a.preview, ctx, scope)
+	diags = append(diags, more...)
+	result.Auth, more = p.Auth(scope)
+	diags = append(diags, more...)
+	own, more := evaluateAuth(a.auth, ctx, scope)
+	maps.Copy(result.Auth, own)
 	return append(diags, more...)
 }
 

@@ -12,7 +12,10 @@ import (
 
 // authGrammars are those of the auth blocks, by provider.
 var authGrammars = map[string]authGrammar{
-	"aws":    newAuthGrammar("aws", argument("region", "The region of the first sign-in.")),
+	"aws": newAuthGrammar("aws",
+		argument("region", "The region of components that name none."),
+		argument("through", "The ARN of a role that is assumed first, with the job's OIDC token; role and plan_role are assumed with it."),
+		argument("audience", "Whom the token is addressed to; by default `sts.amazonaws.com`.")),
 	"google": newAuthGrammar("google", argument("workload_identity_provider", "The provider's full name."), argument("service_account", "The account to act as.")),
 	"azure":  newAuthGrammar("azure", argument("client_id", "The application that trusts the token."), argument("tenant_id", "The directory of the application."), argument("subscription_id", "The subscription to work in.")),
 }
@@ -24,8 +27,8 @@ type authGrammar struct{ whole, scope grammar }
 func newAuthGrammar(provider string, more ...term) authGrammar {
 	terms := append([]term{
 		argument("role", "The role from the moment a deploy begins."),
-		argument("plan_role", "The role before that, and of verbs that only look."),
-		argument("accounts", "The accounts that may be touched."),
+		argument("plan_role", "The role before that, and of verbs that only look; by default role."),
+		argument("accounts", "The accounts that may be touched, each by its number as text; by default any."),
 	}, more...)
 	what := "an auth " + quote(provider) + " block"
 	return authGrammar{
@@ -36,7 +39,7 @@ func newAuthGrammar(provider string, more ...term) authGrammar {
 
 // readAuth checks auth blocks. Their arguments may refer to what ctx has.
 func readAuth(blocks hcl.Blocks, ctx *hcl.EvalContext) hcl.Diagnostics {
-	diags := notInEffect(blocks)
+	var diags hcl.Diagnostics
 	first := map[string]hcl.Range{}
 	for _, block := range blocks {
 		provider, where := block.Labels[0], block.LabelRanges[0]
@@ -44,6 +47,9 @@ func readAuth(blocks hcl.Blocks, ctx *hcl.EvalContext) hcl.Diagnostics {
 			diags = append(diags, twice("auth block", provider, where, earlier))
 		}
 		first[provider] = block.DefRange
+		if provider != "aws" {
+			diags = append(diags, notInEffect(block)...)
+		}
 		grammar, known := authGrammars[provider]
 		if !known {
 			providers := keys(authGrammars)

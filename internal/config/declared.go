@@ -43,17 +43,14 @@ func (p *Project) readSources(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
-// notInEffect warns of blocks that this version reads and checks, and does not
-// act on yet: who trusts in them must know.
-func notInEffect(blocks hcl.Blocks) hcl.Diagnostics {
-	if len(blocks) == 0 {
-		return nil
-	}
+// notInEffect warns of a block that this version reads and checks, and does not
+// act on yet: who trusts in it must know.
+func notInEffect(block *hcl.Block) hcl.Diagnostics {
 	return hcl.Diagnostics{{
 		Severity: hcl.DiagWarning,
-		Summary:  fmt.Sprintf("%q is not in effect yet", blocks[0].Type),
-		Detail:   fmt.Sprintf("This version checks the %s block and does not act on it. Do not rely on it.", blocks[0].Type),
-		Subject:  &blocks[0].DefRange,
+		Summary:  fmt.Sprintf("%q is not in effect yet", block.Type),
+		Detail:   fmt.Sprintf("This version checks the %s block and does not act on it. Do not rely on it.", block.Type),
+		Subject:  &block.DefRange,
 	}}
 }
 

@@ -2,9 +2,7 @@ package doctor_test
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/deploy-action/deploy-action/internal/doctor"
-	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
 // finds is a check that takes a while.
@@ -65,31 +62,6 @@ func TestStops(t *testing.T) {
 	for state, stops := range map[doctor.State]bool{doctor.OK: false, doctor.Warning: false, doctor.NotChecked: false, doctor.Problem: true} {
 		if got := doctor.Stops([]doctor.Row{{State: doctor.OK}, {State: state}}); got != stops {
 			t.Errorf("a row that is %q stops a deploy: %v, want %v", state, got, stops)
-		}
-	}
-}
-
-func TestReadClaims(t *testing.T) {
-	t.Parallel()
-	token := func(payload string) secret.Text {
-		return secret.Text("e30." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + ".c2lnbmF0dXJl")
-	}
-	cases := map[string]struct {
-		token secret.Text
-		want  string
-	}{
-		"of a branch":     {token(`{"sub":"repo:acme/shop:ref:refs/heads/main","aud":"sts.amazonaws.com","ref":"refs/heads/main"}`), "sub repo:acme/shop:ref:refs/heads/main, aud sts.amazonaws.com, ref refs/heads/main"},
-		"several readers": {token(`{"sub":"s","aud":["a","b"],"environment":"production"}`), "sub s, aud a, b, environment production"},
-		"of a workflow":   {token(`{"sub":"s","job_workflow_ref":"acme/ci/.github/workflows/deploy.yml@v1"}`), "sub s, aud (none), job_workflow_ref acme/ci/.github/workflows/deploy.yml@v1"},
-	}
-	for name, c := range cases {
-		if got, err := doctor.ReadClaims(c.token); err != nil || got.String() != c.want {
-			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)
-		}
-	}
-	for _, text := range []secret.Text{"", "hunter2hunter2", "a.hunter2!.c", token("[]")} {
-		if _, err := doctor.ReadClaims(text); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("a text that is no token: %v", err)
 		}
 	}
 }

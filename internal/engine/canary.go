@@ -222,7 +222,7 @@ func (e *Engine) checkShares(ctx context.Context, p *pipeline, scope config.Scop
 	if p.releaser == nil {
 		return &InvalidError{p.weightless()}
 	}
-	host, done, err := e.Host(p.app, p.plugins[stageRelease])
+	host, done, err := e.Host(p.app, p.plugins[stageRelease], false)
 	if err != nil {
 		return err
 	}

@@ -63,8 +63,9 @@ type Engine struct {
 	Workspace string
 
 	// Host returns a host for one operation of one plugin, and what removes
-	// its temporary folder.
-	Host func(app *config.App, plugin component.Plugin) (host component.Host, done func(), err error)
+	// its temporary folder. An operation that changes a platform may sign in as
+	// somebody else than one that does not.
+	Host func(app *config.App, plugin component.Plugin, changing bool) (host component.Host, done func(), err error)
 
 	// CheckHost returns a host for a component that is opened to see whether
 	// its configuration is right, and not used. It has no temporary folder.

@@ -103,7 +103,7 @@ func examine[T any](e *Engine, p *pipeline, name string, stage *config.Stage, sp
 	} else if !complete {
 		return opened, nil, ErrLater
 	}
-	host, done, err := e.Host(p.app, p.plugins[name])
+	host, done, err := e.Host(p.app, p.plugins[name], false)
 	if err != nil {
 		return opened, nil, err
 	}

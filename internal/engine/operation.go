@@ -259,10 +259,16 @@ type located struct {
 
 func (l *located) Unwrap() error { return l.error }
 
+// changing are the stages and verbs that change platforms: all from the moment
+// a deploy begins.
+var changing = map[string]bool{
+	stageDeploy: true, stageRelease: true, stagePrune: true, "rollback": true, "destroy": true, "exec": true,
+}
+
 // open configures a component of the operation's stage. The caller calls done
 // when the operation ends.
 func open[T any](op *operation, spec opener[T], decode component.Decode) (opened T, done func(), err error) {
-	host, done, err := op.run.Host(op.run.app, op.plugin)
+	host, done, err := op.run.Host(op.run.app, op.plugin, changing[op.run.stage])
 	if err != nil {
 		return opened, nil, err
 	}

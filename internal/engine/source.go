@@ -45,8 +45,15 @@ func (e *Engine) source(name string) (component.Sourcer, error) {
 
 func (e *Engine) openSource(name string, runner map[string]component.Setting) (component.Sourcer, error) {
 	plugin := e.Plugins[name]
-	app := &config.App{App: component.App{Project: e.Project.Name(), Workspace: e.Workspace, Path: e.Project.Dir()}, Runner: runner}
-	host, done, err := e.Host(app, plugin)
+	auth, diags := e.Project.Auth(e.Scope)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	app := &config.App{
+		App:    component.App{Project: e.Project.Name(), Workspace: e.Workspace, Path: e.Project.Dir()},
+		Runner: runner, Auth: auth,
+	}
+	host, done, err := e.Host(app, plugin, false)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (r *run) health(ctx context.Context, record state.Record) component.Health 
 // Logs calls line with what the chosen deployment of each chosen app wrote: by
 // default the released one, or else the newest.
 func (e *Engine) Logs(ctx context.Context, o Options, req component.LogRequest, line func(app string, l component.LogLine)) error {
-	return e.watch(ctx, o, func(r *run, platform component.AnyPlatform, target component.Target[component.Deployment]) error {
+	return e.watch(ctx, "logs", o, func(r *run, platform component.AnyPlatform, target component.Target[component.Deployment]) error {
 		for l, err := range platform.Logs(ctx, target, req) {
 			if err != nil {
 				return unsupported(err, "logs", r.app.Name)
@@ -103,16 +103,17 @@ func (e *Engine) Logs(ctx context.Context, o Options, req component.LogRequest, 
 // Exec runs a command in the chosen deployment of one app and returns the
 // command's exit status.
 func (e *Engine) Exec(ctx context.Context, o Options, req component.ExecRequest) (status int, err error) {
-	err = e.watch(ctx, o, func(r *run, platform component.AnyPlatform, target component.Target[component.Deployment]) error {
+	err = e.watch(ctx, "exec", o, func(r *run, platform component.AnyPlatform, target component.Target[component.Deployment]) error {
 		status, err = platform.Exec(ctx, target, req)
 		return unsupported(err, "exec", r.app.Name)
 	})
 	return status, err
 }
 
-// watch opens the chosen deployment of each chosen app, one after another.
+// watch opens the chosen deployment of each chosen app, one after another, for
+// a verb.
 func (e *Engine) watch(
-	ctx context.Context, o Options,
+	ctx context.Context, verb string, o Options,
 	look func(*run, component.AnyPlatform, component.Target[component.Deployment]) error,
 ) error {
 	names, err := e.recorded(ctx, o.Apps)
@@ -121,7 +122,7 @@ func (e *Engine) watch(
 	}
 	var errs []error
 	for _, p := range e.recall(names) {
-		r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope}
+		r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope, stage: verb}
 		errs = append(errs, r.watch(ctx, look))
 	}
 	return errors.Join(errs...)

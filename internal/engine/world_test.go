@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -97,8 +98,8 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 	return &engine.Engine{
 		Project: project, Scope: scope, Workspace: cmp.Or(w.place, "default"), Plugins: named,
 		Store: w.store, UI: w, Secrets: &secret.Set{}, Origin: state.Origin{Run: w.run},
-		Host: func(*config.App, component.Plugin) (component.Host, func(), error) {
-			return component.Host{Progress: w, TempDir: t.TempDir()}, func() {}, nil
+		Host: func(_ *config.App, _ component.Plugin, changing bool) (component.Host, func(), error) {
+			return component.Host{Progress: w, TempDir: t.TempDir(), Auth: map[string]component.Auth{"changing": {Role: strconv.FormatBool(changing)}}}, func() {}, nil
 		},
 		CheckHost: func(*config.App, component.Plugin) component.Host { return component.Host{Progress: w} },
 		CheckHook: func(config.Hook) error { return nil },

@@ -1,4 +1,6 @@
-package doctor
+// Package oidc reads what a job's OIDC token claims, for people who have to
+// mend a trust policy.
+package oidc
 
 import (
 	"cmp"
@@ -40,9 +42,9 @@ func (a *audience) UnmarshalJSON(raw []byte) error {
 // errNoToken means that a text is no JSON web token. It shows nothing of it.
 var errNoToken = errors.New("GitHub's answer is no OIDC token")
 
-// ReadClaims reads the claims of a token. It does not verify them: that is for
+// Read reads the claims of a token. It does not verify them: that is for
 // those whom the token is shown to.
-func ReadClaims(token secret.Text) (Claims, error) {
+func Read(token secret.Text) (Claims, error) {
 	parts := strings.Split(token.Reveal(), ".")
 	if len(parts) != 3 {
 		return Claims{}, errNoToken
