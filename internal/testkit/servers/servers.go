@@ -1,5 +1,5 @@
 // Package servers starts real servers for tests, [Docker], [BuildKit],
-// [Registry], [Azurite] and [Vault], makes a builder of [Lifecycle], and finds
+// [Registry], [Azurite], [Vault] and [Moto], makes a builder of [Lifecycle], and finds
 // [Act], [Debian] and [ArtifactClient].
 //
 // It installs nothing: testdata/servers/NAME/install.sh does that. A server
