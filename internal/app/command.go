@@ -11,6 +11,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/engine"
+	"github.com/deploy-action/deploy-action/internal/version"
 )
 
 // flags are what the command line says.
@@ -40,7 +41,7 @@ func (m *machine) execute(ctx context.Context, args []string) int {
 	root := commands(&f, func(v verb, words []string) {
 		switch v.use {
 		case "version":
-			fmt.Fprintln(m.Stdout, version())
+			fmt.Fprintln(m.Stdout, version.String())
 		case postVerb:
 			if err := m.post(ctx); err != nil {
 				m.runner.Warning(fmt.Sprintf("The post step could not finish: %v", err))

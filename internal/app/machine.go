@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/github"
 	"github.com/deploy-action/deploy-action/internal/state"
+	"github.com/deploy-action/deploy-action/internal/version"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -58,26 +58,9 @@ func executable(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, path, args...)
 }
 
-// version names this build: the module's version, or its commit.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
-}
-
 // origin says who runs this, from what, and why.
 func (m *machine) origin(reason string) state.Origin {
-	o := state.Origin{Reason: reason, Version: version(), Binary: binaryDigest()}
+	o := state.Origin{Reason: reason, Version: version.String(), Binary: binaryDigest()}
 	if !m.runner.Active() {
 		o.Actor = m.actor()
 		return o

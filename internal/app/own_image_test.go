@@ -161,7 +161,7 @@ func (r *ownRun) unpack(t *testing.T) (root string) {
 func ownGoBuild(t *testing.T, r *ownRun) {
 	r.args = []string{"--var", "base=" + r.base()}
 	r.write(t, "Dockerfile", "ARG BASE\nFROM $BASE AS build\nWORKDIR /src\nCOPY go.mod main.go ./\n"+
-		"RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -trimpath -o /app .\n"+
+		"RUN --mount=type=cache,target=/cache GOCACHE=/cache CGO_ENABLED=0 go build -trimpath -o /app .\n"+
 		"FROM scratch\nCOPY --from=build /app /app\nENTRYPOINT [\"/app\"]\n")
 	r.write(t, "go.mod", "module example.com/hello\n\ngo 1.26\n")
 	r.write(t, "main.go", "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n")

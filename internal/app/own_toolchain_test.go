@@ -5,12 +5,8 @@ package app_test
 import (
 	"archive/tar"
 	"context"
-	"io"
-	"io/fs"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -20,6 +16,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 )
 
 // pushToolchain pushes an image with busybox, bash and this machine's Go, and
@@ -31,7 +28,7 @@ func pushToolchain(t *testing.T, registry string) string {
 		t.Fatal(err)
 	}
 	layer, err := layout.AddLayer(t.Context(), func(_ context.Context, archive *tar.Writer) error {
-		return writeToolchain(t, &toolchain{archive})
+		return writeToolchain(t, archive)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -53,16 +50,13 @@ func pushToolchain(t *testing.T, registry string) string {
 	return registry + "/toolchain:v1"
 }
 
-// toolchain is the archive of such an image.
-type toolchain struct{ *tar.Writer }
-
 // writeToolchain writes the files of the image.
-func writeToolchain(t *testing.T, to *toolchain) error {
+func writeToolchain(t *testing.T, to *tar.Writer) error {
 	t.Helper()
 	if err := to.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
 		return err
 	}
-	if err := to.file("/bin/busybox", "bin/busybox"); err != nil {
+	if err := imagetree.AddFile(to, "/bin/busybox", "bin/busybox"); err != nil {
 		return err
 	}
 	for _, applet := range strings.Fields("sh cat ls id mkdir sleep echo") {
@@ -75,7 +69,7 @@ func writeToolchain(t *testing.T, to *toolchain) error {
 		return err
 	}
 	for _, path := range append(regexp.MustCompile(`/\S+`).FindAllString(string(libraries), -1), "/bin/bash") {
-		if err := to.file(path, strings.TrimPrefix(path, "/")); err != nil {
+		if err := imagetree.AddFile(to, path, strings.TrimPrefix(path, "/")); err != nil {
 			return err
 		}
 	}
@@ -83,43 +77,5 @@ func writeToolchain(t *testing.T, to *toolchain) error {
 	if err != nil {
 		return err
 	}
-	return to.compiler(strings.TrimSpace(string(root)))
-}
-
-// compiler adds what of a Go installation is needed to compile.
-func (c *toolchain) compiler(root string) error {
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (name == "test" || name == "api" || name == "doc" || entry.Name() == "testdata") {
-			return filepath.SkipDir
-		}
-		if !entry.Type().IsRegular() {
-			return nil
-		}
-		return c.file(path, filepath.Join("usr/local/go", name))
-	})
-}
-
-// file adds one file of this machine.
-func (c *toolchain) file(path, name string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if err := c.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm())}); err != nil {
-		return err
-	}
-	_, err = io.Copy(c, file)
-	return err
+	return imagetree.AddGo(to, strings.TrimSpace(string(root)))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/doctor"
 	"github.com/deploy-action/deploy-action/internal/state/runstore"
+	"github.com/deploy-action/deploy-action/internal/version"
 )
 
 // shortRetention is how many days are too few to find the state again.
@@ -21,7 +22,7 @@ const dockerSocket = "/var/run/docker.sock"
 // rows and no checks.
 func (e *examination) runnerChecks() []doctor.Check {
 	e.rows = append(e.rows,
-		doctor.Row{Name: "version", State: doctor.OK, Finding: version()},
+		doctor.Row{Name: "version", State: doctor.OK, Finding: version.String()},
 		doctor.Row{Name: "runner", State: doctor.OK, Finding: e.machine.kindOfRunner()},
 		e.dockerRow(), e.networkRow(),
 	)

@@ -15,6 +15,7 @@ type row struct {
 var table = []row{
 	{"secret", nil, "a leaf: everything else may hold secrets"},
 	{"retry", []string{"secret"}, "leaves stay leaves"},
+	{"version", nil, "a leaf: whoever says which program this is asks it"},
 	{"artifact", []string{"secret"}, "leaves stay leaves"},
 	{"diag", []string{"secret"}, "leaves stay leaves"},
 	{"state", []string{"secret"}, "leaves stay leaves"},
@@ -27,7 +28,7 @@ var table = []row{
 	{"oci/build/graph", nil, "it is the form of a build, known to those that make it and those that run it"},
 	{"oci/build/frontend", []string{"oci/build/graph", "diag"}, "it turns a Dockerfile into a graph and executes nothing"},
 	{"oci/sbom", nil, "it lists the packages of an archive and does not know where that comes from"},
-	{"oci/attest", []string{"oci", "oci/sbom", "artifact"}, "it describes images and knows neither plugins nor builds"},
+	{"oci/attest", []string{"oci", "oci/sbom", "artifact", "version"}, "it describes images and knows neither plugins nor builds"},
 	{"oci/build/failure", []string{"diag"}, "it words what went wrong and knows no engine"},
 	{"oci/build/files", []string{"diag"}, "it arranges files in layers and knows neither graphs nor registries"},
 	{"oci/build/fetch", []string{"secret", "retry", "diag"}, "it fetches what ADD names and knows no graph"},

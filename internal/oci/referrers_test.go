@@ -3,7 +3,6 @@ package oci_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -24,6 +23,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
+	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 )
 
 const slsa = "https://slsa.dev/provenance/v1"
@@ -54,38 +54,10 @@ func listingRegistry(t *testing.T) *fakeRegistry {
 // attached returns what another client finds beside an image, by type.
 func attached(t *testing.T, transport http.RoundTripper, repository, digest string, options ...remote.Option) map[string]string {
 	t.Helper()
-	ref, err := name.NewDigest(repository + "@" + digest)
-	if err != nil {
-		t.Fatal(err)
-	}
 	options = append(options, remote.WithContext(t.Context()), remote.WithTransport(transport))
-	index, err := remote.Referrers(ref, options...)
+	found, err := imagetree.Referrers(repository+"@"+digest, options...)
 	if err != nil {
 		t.Fatal(err)
-	}
-	manifest, err := index.IndexManifest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, desc := range manifest.Manifests {
-		image, err := remote.Image(ref.Context().Digest(desc.Digest.String()), options...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		layers, err := image.Layers()
-		if err != nil || len(layers) != 1 {
-			t.Fatalf("a referrer has the layers %v, %v", layers, err)
-		}
-		content, err := layers[0].Compressed()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found[desc.ArtifactType+" "+desc.Annotations["in-toto.io/predicate-type"]] += string(text)
 	}
 	return found
 }

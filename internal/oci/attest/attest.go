@@ -11,12 +11,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"time"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/sbom"
+	"github.com/deploy-action/deploy-action/internal/version"
 )
 
 // Request says what to attach to which image.
@@ -84,23 +84,6 @@ func (r Request) packages(ctx context.Context, digest string) (oci.Attachment, e
 	for _, note := range list.Notes {
 		r.Note(fmt.Sprintf("The list of packages is not complete: %s", note))
 	}
-	document, err := list.Document(sbom.Subject{Name: r.Name, Digest: digest}, "deploy-action-"+version(), r.Finished)
+	document, err := list.Document(sbom.Subject{Name: r.Name, Digest: digest}, "deploy-action-"+version.String(), r.Finished)
 	return oci.Attachment{Type: sbom.MediaType, Content: document}, err
-}
-
-// version is this program's.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel-" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return "devel"
 }

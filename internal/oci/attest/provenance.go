@@ -16,6 +16,7 @@ import (
 
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/sbom"
+	"github.com/deploy-action/deploy-action/internal/version"
 )
 
 const (
@@ -54,7 +55,7 @@ func (b Build) statement(subject sbom.Subject, finished time.Time, getenv func(s
 			ResolvedDependencies: b.dependencies(getenv),
 		},
 		RunDetails: &provenance.RunDetails{
-			Builder:  &provenance.Builder{Id: home + "@" + version(), Version: map[string]string{"deploy-action": version()}},
+			Builder:  &provenance.Builder{Id: home + "@" + version.String(), Version: map[string]string{"deploy-action": version.String()}},
 			Metadata: &provenance.BuildMetadata{InvocationId: invocation(getenv), StartedOn: timestamppb.New(b.Started), FinishedOn: timestamppb.New(finished)},
 		},
 	}

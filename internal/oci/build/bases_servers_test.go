@@ -26,6 +26,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
+	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
 
@@ -195,7 +196,7 @@ func busyboxOnly(t *testing.T) []byte {
 	t.Helper()
 	archive := &bytes.Buffer{}
 	writer := tar.NewWriter(archive)
-	if err := addFile(writer, "/bin/busybox", "bin/busybox"); err != nil {
+	if err := imagetree.AddFile(writer, "/bin/busybox", "bin/busybox"); err != nil {
 		t.Fatal(err)
 	}
 	if err := writer.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/sh", Linkname: "busybox"}); err != nil {
@@ -220,14 +221,14 @@ func goOnly(t *testing.T) []byte {
 	writer := tar.NewWriter(archive)
 	err = errors.Join(
 		writer.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}),
-		addFile(writer, "/bin/busybox", "bin/sh"),
+		imagetree.AddFile(writer, "/bin/busybox", "bin/sh"),
 	)
 	for _, name := range strings.Fields("go.env VERSION bin/go pkg/include src/internal src/math src/runtime src/unsafe") {
 		err = errors.Join(err, addFiles(writer, filepath.Join(goroot, name), filepath.Join("usr/local/go", name)))
 	}
 	for _, name := range strings.Fields("asm compile link") {
 		tool := filepath.Join("pkg/tool", runtime.GOOS+"_"+runtime.GOARCH, name)
-		err = errors.Join(err, addFile(writer, filepath.Join(goroot, tool), filepath.Join("usr/local/go", tool)))
+		err = errors.Join(err, imagetree.AddFile(writer, filepath.Join(goroot, tool), filepath.Join("usr/local/go", tool)))
 	}
 	if err := errors.Join(err, writer.Close()); err != nil {
 		t.Fatal(err)
@@ -248,6 +249,6 @@ func addFiles(archive *tar.Writer, from, to string) error {
 		if err != nil || !entry.Type().IsRegular() || strings.HasSuffix(path, "_test.go") {
 			return err
 		}
-		return addFile(archive, path, filepath.Join(to, name))
+		return imagetree.AddFile(archive, path, filepath.Join(to, name))
 	})
 }

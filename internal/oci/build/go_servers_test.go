@@ -5,7 +5,6 @@ package build_test
 import (
 	"archive/tar"
 	"context"
-	"io/fs"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/build"
+	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 )
 
 // TestGoBuild compiles a program in a RUN, on an image with this machine's Go,
@@ -76,29 +76,9 @@ func pushGo(t *testing.T) (name string, client oci.Client) {
 		if err := archive.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: "tmp/", Mode: 0o1777}); err != nil {
 			return err
 		}
-		if err := addFile(archive, "/bin/busybox", "bin/sh"); err != nil {
+		if err := imagetree.AddFile(archive, "/bin/busybox", "bin/sh"); err != nil {
 			return err
 		}
-		return addGo(archive, strings.TrimSpace(string(goroot)))
-	})
-}
-
-// addGo adds what of a Go installation is needed to compile.
-func addGo(archive *tar.Writer, goroot string) error {
-	return filepath.WalkDir(goroot, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(goroot, path)
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (name == "test" || name == "api" || name == "doc" || entry.Name() == "testdata") {
-			return filepath.SkipDir
-		}
-		if !entry.Type().IsRegular() {
-			return nil
-		}
-		return addFile(archive, path, filepath.Join("usr/local/go", name))
+		return imagetree.AddGo(archive, strings.TrimSpace(string(goroot)))
 	})
 }

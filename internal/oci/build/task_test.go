@@ -20,6 +20,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/build"
+	"github.com/deploy-action/deploy-action/internal/testkit/imagetree"
 )
 
 // pushImage puts an image of one layer into a registry in memory.
@@ -56,24 +57,6 @@ func pushImage(t *testing.T, config v1.Config, write func(context.Context, *tar.
 	return repository + ":v1", client
 }
 
-// addFile adds a file of this machine to an archive.
-func addFile(archive *tar.Writer, path, name string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if err := archive.WriteHeader(&tar.Header{Name: name, Size: info.Size(), Mode: int64(info.Mode().Perm())}); err != nil {
-		return err
-	}
-	_, err = io.Copy(archive, file)
-	return err
-}
-
 // newTask is a command in an image with busybox, and a checkout with a folder.
 func newTask(t *testing.T, script string) (task build.Task, output *bytes.Buffer) {
 	t.Helper()
@@ -81,7 +64,7 @@ func newTask(t *testing.T, script string) (task build.Task, output *bytes.Buffer
 		".git/config": "extraheader = secret\n", ".git/HEAD": "ref: refs/heads/main\n", "app/a.txt": "A",
 	})
 	image, client := pushImage(t, v1.Config{Env: []string{"PATH=/bin", "FROM=image", "KEPT=1"}}, func(_ context.Context, archive *tar.Writer) error {
-		return addFile(archive, "/bin/busybox", "bin/sh")
+		return imagetree.AddFile(archive, "/bin/busybox", "bin/sh")
 	})
 	output = &bytes.Buffer{}
 	return build.Task{

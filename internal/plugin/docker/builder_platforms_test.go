@@ -55,7 +55,7 @@ func TestAttestIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := beside(t, client, host+"/acme/web@"+index.Digest)
-	statement := found["application/vnd.in-toto+json"]
+	statement := found["application/vnd.in-toto+json https://slsa.dev/provenance/v1"]
 	if len(found) != 1 || statement == "" {
 		t.Fatalf("beside the index is %q, want provenance alone", found)
 	}
@@ -66,7 +66,7 @@ func TestAttestIndex(t *testing.T) {
 	for arch, version := range map[string]string{"amd64": "1.2", "arm64": "1.3"} {
 		image := digestFor(t, client, pushed.(artifact.Image), arch)
 		found := beside(t, client, host+"/acme/web@"+image)
-		list := found["application/spdx+json"]
+		list := found["application/spdx+json "]
 		if len(found) != 1 || strings.Count(list, `"SPDXRef-DOCUMENT"`) == 0 {
 			t.Fatalf("beside the image for %s is %q, want one list of packages", arch, found)
 		}
