@@ -161,6 +161,11 @@ var confined = []confinement{
 		why: "images are handled by oci and the plugins that build, push or unpack them",
 	},
 	{
+		modules: []string{"github.com/buildpacks/", "github.com/docker/docker"},
+		only:    []string{"plugin/pack", "testkit/servers"},
+		why:     "the library of buildpacks, and the client that it takes, stay with the plugin that uses it",
+	},
+	{
 		modules: []string{"github.com/moby/buildkit/frontend"},
 		only:    []string{"oci/build/**", "oci/build"},
 		single:  true,
