@@ -68,6 +68,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/route53 v1.70.8 // indirect
 	github.com/aws/aws-sdk-go-v2/service/secretsmanager v1.50.10 // indirect
 	github.com/aws/aws-sdk-go-v2/service/ssm v1.81.4 // indirect
+	golang.org/x/oauth2 v0.37.0 // indirect
 )
 
 require (

@@ -16,6 +16,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
 	"github.com/deploy-action/deploy-action/internal/plugin/pack"
+	"github.com/deploy-action/deploy-action/internal/plugin/packer"
 	"github.com/deploy-action/deploy-action/internal/plugin/terraformcloud"
 	"github.com/deploy-action/deploy-action/internal/plugin/vault"
 )
@@ -38,6 +39,7 @@ var Plugins = []component.Plugin{
 	local.Plugin,
 	null.Plugin,
 	pack.Plugin,
+	packer.Plugin,
 	terraformcloud.Plugin,
 	vault.Plugin,
 }

@@ -31,14 +31,6 @@ type Consul struct {
 	Namespace  string      `hcl:"namespace,optional"`
 }
 
-// Packer is the configuration of the source "packer".
-type Packer struct {
-	OrganizationID string      `hcl:"organization_id"`
-	ProjectID      string      `hcl:"project_id"`
-	ClientID       string      `hcl:"client_id,optional"`
-	ClientSecret   secret.Text `hcl:"client_secret,optional"`
-}
-
 // TerraformCloud is the configuration of the source "terraform-cloud".
 type TerraformCloud struct {
 	Token           secret.Text `hcl:"token,optional"`

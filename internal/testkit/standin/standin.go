@@ -45,7 +45,6 @@ var Plugins = []component.Plugin{
 	{Name: "nomad-jobspec-canary", Releaser: releases[NomadCanary]()},
 	{Name: "null", Builder: builds[struct{}](artifact.None{}), Platform: deploys[struct{}, artifact.Artifact](), Releaser: releases[struct{}](), DefaultRelease: true},
 	{Name: "pack", Builder: builds[Pack](image)},
-	{Name: "packer", Sourcer: reads[Packer]()},
 	{Name: "terraform-cloud", Sourcer: reads[TerraformCloud]()},
 	{Name: "vault", Sourcer: reads[Vault]()},
 }
