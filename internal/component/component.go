@@ -58,6 +58,9 @@ type Host struct {
 	// run's: what a pull request stores there must not be read by others.
 	CacheScope CacheScope
 
+	// ActionsCache is GitHub's cache as this run sees it; nil where there is none.
+	ActionsCache ActionsCache
+
 	// Files of the job that build code must not get at, where nothing else keeps
 	// it from them: in Hidden are credentials, and by those in Watched the job is
 	// given orders. They may be missing.
@@ -99,6 +102,22 @@ type Auth struct {
 type CacheScope struct {
 	Write string   // where this run stores; "" stores nothing
 	Read  []string // where it looks, in this order
+}
+
+// ActionsCache is what runs of a repository's workflows keep for later ones:
+// entries that have a key of at most 512 characters and never change. Its methods
+// may run concurrently.
+type ActionsCache interface {
+	// Open opens an entry, which the caller closes; content is nil where there
+	// is none.
+	Open(ctx context.Context, key string) (content io.ReadCloser, err error)
+
+	// OpenNewest opens the newest entry whose key begins with prefix, and tells
+	// its key. The caller closes it; content is nil where there is none.
+	OpenNewest(ctx context.Context, prefix string) (key string, content io.ReadCloser, err error)
+
+	// Add stores an entry. One that is there stays, and that is no error.
+	Add(ctx context.Context, key string, content io.ReaderAt, size int64) error
 }
 
 // Progress tells the user what is going on.
