@@ -47,7 +47,7 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 		return cmp.Or(s.machine.getenv(name), app.Runner[name].Text.Reveal())
 	}
 	hidden, watched := s.machine.jobFiles(getenv)
-	return component.Host{
+	h := component.Host{
 		Progress:   s.ui,
 		Log:        s.ui.Logger().With("app", app.Name, "plugin", plugin.Name),
 		HTTP:       s.http,
@@ -70,6 +70,22 @@ func (s *session) checkHost(app *config.App, plugin component.Plugin) component.
 			return cmd
 		},
 	}
+	if cache := s.actionsCache(); cache != nil {
+		h.ActionsCache = cache
+	}
+	return h
+}
+
+// actionsCache returns GitHub's cache; nil where there is none, as off a runner.
+func (s *session) actionsCache() *github.Cache {
+	if !s.machine.runner.Active() {
+		return nil
+	}
+	service, err := s.machine.service(s.http, s.secrets)
+	if err != nil {
+		return nil // what is wrong with the service is told where state is kept in it
+	}
+	return service.Cache()
 }
 
 // authOf is what the auth blocks of an app say of an operation.

@@ -52,10 +52,17 @@ func fetch(ctx context.Context, client *http.Client, address, digest string) ([]
 	return content, nil
 }
 
+// upload says how content is sent to the storage.
+type upload struct {
+	client    *http.Client
+	mediaType string        // of the content
+	patience  time.Duration // with a storage that does not answer
+}
+
 // store uploads content to a signed URL: blocks, then the list of them. Every
 // implementation of the storage knows this way; not every one knows the single
 // request that would do for little content.
-func store(ctx context.Context, client *http.Client, address string, content []byte) error {
+func (u upload) store(ctx context.Context, address string, content io.ReaderAt, size int64) error {
 	base, err := url.Parse(address)
 	if err != nil {
 		return withoutURL(err)
@@ -64,10 +71,14 @@ func store(ctx context.Context, client *http.Client, address string, content []b
 		XMLName xml.Name `xml:"BlockList"`
 		Latest  []string `xml:"Latest"`
 	}
-	for offset := 0; offset < len(content) || offset == 0; offset += blockSize {
+	for offset := int64(0); offset < size || offset == 0; offset += blockSize {
 		id := base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%08d", len(list.Latest)))
-		block := content[offset:min(offset+blockSize, len(content))]
-		if err := put(ctx, client, base, url.Values{"comp": {"block"}, "blockid": {id}}, block); err != nil {
+		// Each its own: a broken connection may still read the one before.
+		block := make([]byte, min(size-offset, blockSize))
+		if _, err := io.ReadFull(io.NewSectionReader(content, offset, size-offset), block); err != nil {
+			return fmt.Errorf("reading what is to be stored: %w", err)
+		}
+		if err := u.put(ctx, base, url.Values{"comp": {"block"}, "blockid": {id}}, block); err != nil {
 			return err
 		}
 		list.Latest = append(list.Latest, id)
@@ -76,21 +87,21 @@ func store(ctx context.Context, client *http.Client, address string, content []b
 	if err != nil {
 		return fmt.Errorf("writing the list of blocks: %w", err)
 	}
-	return put(ctx, client, base, url.Values{"comp": {"blocklist"}}, append([]byte(xml.Header), body...))
+	return u.put(ctx, base, url.Values{"comp": {"blocklist"}}, append([]byte(xml.Header), body...))
 }
 
 // put sends one request of an upload, more than once where that may help.
-func put(ctx context.Context, client *http.Client, base *url.URL, parameters url.Values, body []byte) error {
+func (u upload) put(ctx context.Context, base *url.URL, parameters url.Values, body []byte) error {
 	address := *base
 	address.RawQuery += "&" + parameters.Encode() // the signature stays as it was written
-	return retry.Patiently(ctx, outagePatience, func(ctx context.Context) error {
+	return retry.Patiently(ctx, u.patience, func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPut, address.String(), bytes.NewReader(body))
 		if err != nil {
 			return withoutURL(err)
 		}
 		req.Header.Set("Content-Type", "application/octet-stream")
-		req.Header.Set("x-ms-blob-content-type", "application/zip")
-		response, err := client.Do(req)
+		req.Header.Set("x-ms-blob-content-type", u.mediaType)
+		response, err := u.client.Do(req)
 		if err != nil {
 			return retry.Transient(withoutURL(err))
 		}
@@ -104,7 +115,7 @@ func put(ctx context.Context, client *http.Client, base *url.URL, parameters url
 
 // storageError describes a refusal of the storage without its URL.
 func storageError(response *http.Response) error {
-	err := fmt.Errorf("the artifact storage answered %s %s", response.Status, response.Header.Get("x-ms-error-code"))
+	err := fmt.Errorf("the storage answered %s %s", response.Status, response.Header.Get("x-ms-error-code"))
 	if transientStatus(response.StatusCode) {
 		return retry.After(err, retryAfter(response.Header))
 	}

@@ -92,6 +92,12 @@ func backendIDs(token secret.Text) (run, job string, err error) {
 	return "", "", ErrNoService // GitHub Enterprise Server grants no such scope
 }
 
+// artifacts and caches are the services behind the one address.
+const (
+	artifacts = "ArtifactService/"
+	caches    = "CacheService/"
+)
+
 // call sends one request of the service until it is answered.
 func (s *Service) call(ctx context.Context, method string, request, answer any) error {
 	body, err := json.Marshal(request)
@@ -100,7 +106,7 @@ func (s *Service) call(ctx context.Context, method string, request, answer any) 
 	}
 	pause := 3 * time.Second
 	err = retry.Patiently(ctx, outagePatience, func(ctx context.Context) error {
-		wait, err := s.post(ctx, method, body, answer)
+		wait, err := s.post(ctx, artifacts+method, body, answer)
 		if err == nil || wait < 0 {
 			return err
 		}
@@ -115,10 +121,11 @@ func (s *Service) call(ctx context.Context, method string, request, answer any) 
 	return nil
 }
 
-// post sends one request once. A wait of 0 or more says that it is worth
-// another try after at least that time; it is negative where it is not.
+// post sends one request once, to a method with its service before it. A wait of
+// 0 or more says that it is worth another try after at least that time; it is
+// negative where it is not.
 func (s *Service) post(ctx context.Context, method string, body []byte, answer any) (wait time.Duration, err error) {
-	address := s.origin + "/twirp/github.actions.results.api.v1.ArtifactService/" + method
+	address := s.origin + "/twirp/github.actions.results.api.v1." + method
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return -1, err
@@ -146,8 +153,8 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	var refusal struct{ Code, Msg string }
 	// An answer that is no JSON comes from a proxy; its status says enough.
 	_ = json.Unmarshal(content, &refusal)
-	err = fmt.Errorf("%s %s", response.Status, refusal.Msg)
-	if method == signMethod && refusal.Code == "not_found" {
+	err = &refusedError{response.StatusCode, response.Status + " " + refusal.Msg}
+	if method == artifacts+signMethod && refusal.Code == "not_found" {
 		return -1, fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	if !transientStatus(response.StatusCode) || strings.Contains(refusal.Msg, "storage quota") {
@@ -155,6 +162,15 @@ func (s *Service) post(ctx context.Context, method string, body []byte, answer a
 	}
 	return retryAfter(response.Header), err
 }
+
+// refusedError is an answer of the service other than success.
+type refusedError struct {
+	status int
+	text   string
+}
+
+// Error implements error.
+func (e *refusedError) Error() string { return e.text }
 
 // decodeTwirp reads an answer. A field has one of two names there, artifact_id or
 // artifactId: both are JSON of Protocol Buffers, and servers differ.

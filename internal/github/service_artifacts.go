@@ -1,6 +1,7 @@
 package github
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -84,7 +85,8 @@ func (s *Service) Upload(ctx context.Context, name, file string, content []byte)
 		return 0, fmt.Errorf("the artifact service does not take %q", name)
 	}
 	s.hide(created.URL)
-	if err := store(ctx, s.http, created.URL, zipped); err != nil {
+	blob := upload{client: s.http, mediaType: "application/zip", patience: outagePatience}
+	if err := blob.store(ctx, created.URL, bytes.NewReader(zipped), int64(len(zipped))); err != nil {
 		return 0, fmt.Errorf("uploading artifact %q: %w", name, err)
 	}
 	var finalized finalizeAnswer

@@ -33,20 +33,21 @@ func TestUploadToAzurite(t *testing.T) {
 	t.Parallel()
 	azurite := servers.Azurite(t)
 	makeContainer(t, azurite)
+	storage := upload{client: http.DefaultClient, mediaType: "application/zip", patience: outagePatience}
 	for name, size := range map[string]int{"empty": 0, "small": 1000, "large": blockSize + 1000} {
 		t.Run(name, func(t *testing.T) {
 			content := make([]byte, size)
 			for i := range content {
 				content[i] = byte(rand.Uint32())
 			}
-			if err := store(t.Context(), http.DefaultClient, signedBlob(t, azurite, name, "cw"), content); err != nil {
+			if err := storage.store(t.Context(), signedBlob(t, azurite, name, "cw"), bytes.NewReader(content), int64(len(content))); err != nil {
 				t.Fatal(err)
 			}
 			got, err := fetch(t.Context(), http.DefaultClient, signedBlob(t, azurite, name, "r"), digestOf(content))
 			if err != nil || !bytes.Equal(got, content) {
 				t.Errorf("%d bytes were read with %v, want the %d that were stored", len(got), err, size)
 			}
-			err = store(t.Context(), http.DefaultClient, signedBlob(t, azurite, name, "r"), content)
+			err = storage.store(t.Context(), signedBlob(t, azurite, name, "r"), bytes.NewReader(content), int64(len(content)))
 			if err == nil || !strings.Contains(err.Error(), "403") {
 				t.Errorf("a URL for reading lets us write: %v", err)
 			}

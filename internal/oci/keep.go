@@ -15,13 +15,14 @@ import (
 // Keep copies the layers of an image into the layout, unless they are there.
 // They stay for as long as an image in the index needs them.
 func (l *Layout) Keep(ctx context.Context, img v1.Image) error {
-	return l.KeepEach(ctx, img, func(int) error { return nil })
+	all := func(int) bool { return true }
+	return l.KeepEach(ctx, img, all, func(int) error { return nil })
 }
 
-// KeepEach does so and calls use for one layer after the other, from the lowest
-// on, as soon as it is there; meanwhile those above it arrive. An error of use is
-// returned as it is, and ends that.
-func (l *Layout) KeepEach(ctx context.Context, img v1.Image, use func(layer int) error) error {
+// KeepEach does so with those layers that are needed, and calls use for one layer
+// after the other, from the lowest on, as soon as it is there; meanwhile those
+// above it arrive. An error of use is returned as it is, and ends that.
+func (l *Layout) KeepEach(ctx context.Context, img v1.Image, needed func(layer int) bool, use func(layer int) error) error {
 	manifest, err := img.Manifest()
 	if err != nil {
 		return fmt.Errorf("keeping image: %w", err)
@@ -36,6 +37,10 @@ func (l *Layout) KeepEach(ctx context.Context, img v1.Image, use func(layer int)
 	}
 	group.Go(func() error {
 		for i, desc := range manifest.Layers {
+			if !needed(i) {
+				arrived[i] <- nil
+				continue
+			}
 			group.Go(func() error {
 				err := l.keepOne(inner, img, desc)
 				arrived[i] <- err

@@ -68,7 +68,7 @@ func TestKeepEach(t *testing.T) {
 	img, layers, more := threeLayers(t, 1, 2)
 	layout := openLayout(t, t.TempDir())
 	var used []int
-	err := layout.KeepEach(ctx, img, func(i int) error {
+	err := layout.KeepEach(ctx, img, all, func(i int) error {
 		if i == 0 {
 			for _, above := range layers[1:] {
 				if layout.Holds(oci.Layer{Descriptor: above}) {
@@ -91,6 +91,32 @@ func TestKeepEach(t *testing.T) {
 	}
 }
 
+// all has [oci.Layout.KeepEach] copy each layer.
+func all(int) bool { return true }
+
+// TestKeepEachLeavesOut uses a layer that nobody has to copy, and that would never
+// arrive.
+func TestKeepEachLeavesOut(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	img, layers, _ := threeLayers(t, 1)
+	layout := openLayout(t, t.TempDir())
+	var used []int
+	err := layout.KeepEach(ctx, img, func(i int) bool { return i != 1 }, func(i int) error {
+		used = append(used, i)
+		return nil
+	})
+	if err != nil || !slices.Equal(used, []int{0, 1, 2}) {
+		t.Errorf("KeepEach = %v, and used the layers %v in turn", err, used)
+	}
+	for i, layer := range layers {
+		if held := layout.Holds(oci.Layer{Descriptor: layer}); held != (i != 1) {
+			t.Errorf("the layout holds layer %d: %v", i, held)
+		}
+	}
+}
+
 func diffID(t *testing.T, img v1.Image, layer int) v1.Hash {
 	t.Helper()
 	config, err := img.ConfigFile()
@@ -107,13 +133,13 @@ func TestKeepEachEnds(t *testing.T) {
 	defer stop()
 	img, _, _ := threeLayers(t, 1, 2)
 	refused := errors.New("no room")
-	if err := openLayout(t, t.TempDir()).KeepEach(ctx, img, func(int) error { return refused }); !errors.Is(err, refused) {
+	if err := openLayout(t, t.TempDir()).KeepEach(ctx, img, all, func(int) error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("KeepEach = %v, want what use returned", err)
 	}
 	img, _, _ = threeLayers(t, 0)
 	cancelled, cancel := context.WithCancelCause(ctx)
 	cancel(refused)
-	if err := openLayout(t, t.TempDir()).KeepEach(cancelled, img, func(int) error {
+	if err := openLayout(t, t.TempDir()).KeepEach(cancelled, img, all, func(int) error {
 		t.Error("a layer is used after the end")
 		return nil
 	}); !errors.Is(err, refused) {
@@ -142,7 +168,7 @@ func TestKeepEachFails(t *testing.T) {
 	registry.intercept = func(w http.ResponseWriter, r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, lost.Hex) && answer(http.StatusNotFound, "BLOB_UNKNOWN")(w, r)
 	}
-	err = openLayout(t, t.TempDir()).KeepEach(t.Context(), img, func(i int) error {
+	err = openLayout(t, t.TempDir()).KeepEach(t.Context(), img, all, func(i int) error {
 		if i != 0 {
 			t.Errorf("layer %d is used", i)
 		}

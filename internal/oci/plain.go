@@ -17,17 +17,24 @@ func (l *Layout) OpenLayer(desc v1.Descriptor, diffID v1.Hash) (io.ReadCloser, e
 	if err != nil {
 		return nil, err
 	}
-	plain, err := decompress(file)
+	return ReadLayer(file, diffID)
+}
+
+// ReadLayer returns the archive that a layer is before compression. Where that
+// is not what diffID promises, the last Read says so. The caller closes it, and
+// that closes blob, as does an error.
+func ReadLayer(blob io.ReadCloser, diffID v1.Hash) (io.ReadCloser, error) {
+	plain, err := decompress(blob)
 	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("reading layer %s: %w", desc.Digest, err)
+		blob.Close()
+		return nil, fmt.Errorf("reading layer: %w", err)
 	}
-	return &plainLayer{plain: plain, file: file, content: sha256.New(), want: diffID}, nil
+	return &plainLayer{plain: plain, blob: blob, content: sha256.New(), want: diffID}, nil
 }
 
 // plainLayer is a layer's archive. It compares the digest at the end.
 type plainLayer struct {
-	plain, file io.ReadCloser
+	plain, blob io.ReadCloser
 	content     hash.Hash
 	want        v1.Hash
 }
@@ -45,5 +52,5 @@ func (p *plainLayer) Read(data []byte) (int, error) {
 // Close implements [io.Closer].
 func (p *plainLayer) Close() error {
 	p.plain.Close()
-	return p.file.Close()
+	return p.blob.Close()
 }

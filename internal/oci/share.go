@@ -42,6 +42,24 @@ func (l *Layout) Borrow(desc v1.Descriptor, path string) error {
 // Holds reports whether the layout has a layer's blob.
 func (l *Layout) Holds(layer Layer) bool { return l.has(layer.Descriptor) }
 
+// Open opens the blob of a layer that the layout holds.
+func (l *Layout) Open(layer Layer) (*os.File, error) {
+	file, err := os.Open(l.blobPath(layer.Descriptor.Digest))
+	if err != nil {
+		return nil, fmt.Errorf("reading image layout: %w", err)
+	}
+	return file, nil
+}
+
+// Take copies the blob of a layer into the layout. It is an error if content is
+// another one.
+func (l *Layout) Take(layer Layer, content io.Reader) error {
+	if err := l.copyBlob(content, layer.Descriptor.Digest); err != nil {
+		return fmt.Errorf("keeping layer %s: %w", layer.Descriptor.Digest, err)
+	}
+	return nil
+}
+
 // share makes to the same file as from, or a copy of it where the disk is
 // another one.
 func share(from, to string) error {

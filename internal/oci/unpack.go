@@ -123,7 +123,7 @@ func decompress(r io.Reader) (io.ReadCloser, error) {
 		}
 		return &boundedReader{ReadCloser: plain, compressed: counter}, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		plain, err := zstd.NewReader(buffered)
+		plain, err := zstd.NewReader(buffered, zstd.WithDecoderConcurrency(1)) // we have read ahead of the writing already
 		if err != nil {
 			return nil, err
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/build/buildkit"
+	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
@@ -48,16 +49,19 @@ type Request struct {
 	Ahead    *oci.Ahead  // sends layers of the image while others are made; nil for nobody
 	KeepBase bool        // copy the base's layers into Layout, because those who read it later cannot sign in to their registry
 
-	Steps  string       // folder of what steps made, shared by builds; it may be missing; "" keeps nothing
-	Remote *RemoteCache // the same in a registry; nil for none
-	Caches string       // folder of cache mounts, shared by builds; it may be missing
-	Work   string       // folder for unpacked files, which are gone after the build; it may be missing, and is not used in the action's own image
+	Steps   string       // folder of what steps made, shared by builds; it may be missing; "" keeps nothing
+	Lasting bool         // Steps is meant to be there for later builds, which is worth some work in this one
+	Remote  *RemoteCache // the same in a registry; nil for none
+	GitHub  *GitHubCache // the same in GitHub's cache; nil for none
+	Caches  string       // folder of cache mounts, shared by builds; it may be missing
+	Work    string       // folder for unpacked files, which are gone after the build; it may be missing, and is not used in the action's own image
 
 	// Where commands can reach the files of the job, they find those in Hidden
 	// empty, and may change none of those in Watched. Both may be missing.
 	Hidden, Watched []string
 
 	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
+	Fit  Fit          // what [Suits] found out, which is not tried again
 
 	Daemon *buildkit.Daemon // who builds; nil is the built-in engine
 
@@ -74,6 +78,10 @@ type RemoteCache struct {
 	Read       []string // scopes that are looked in, in this order
 	Write      string   // the scope that is written to; "" writes nothing
 }
+
+// GitHubCache is GitHub's cache with what it keeps for a build. For scopes, see
+// [RemoteCache].
+type GitHubCache = cache.Actions
 
 // Result is a built image.
 type Result struct {

@@ -41,14 +41,14 @@ func (j job) carryOut(ctx context.Context) (solve.Result, error) {
 // openCache opens what earlier builds left; nil for nothing. Close ends both the
 // cache and its folder's anchor.
 func openCache(ctx context.Context, req Request) (*cache.Cache, io.Closer, error) {
-	if req.Steps == "" && req.Remote == nil {
+	if req.Steps == "" && req.Remote == nil && req.GitHub == nil {
 		return nil, io.NopCloser(nil), nil
 	}
 	dir, anchor, err := steadyFolder(sandbox.Home(), req.Steps)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the cache: %w", err)
 	}
-	options := cache.Options{Dir: dir, Client: req.Client, Note: req.Note}
+	options := cache.Options{Dir: dir, Lasting: req.Lasting, Client: req.Client, Actions: req.GitHub, Note: req.Note}
 	if req.Remote != nil {
 		options.Repository, options.Read, options.Write = &req.Remote.Repository, req.Remote.Read, req.Remote.Write
 	}
@@ -100,13 +100,15 @@ func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
 	if req.Ahead != nil {
 		written = func(layer oci.Layer) { req.Ahead.Send(ctx, layer) }
 	}
+	options := sandboxOptions(work, req.Root, req.Rung, req.Hidden, req.Watched)
+	options.Known = req.Fit.sandbox
 	return solve.Solve(ctx, solve.Request{
 		Graph: j.converted.Graph, File: j.name,
 		Layout: layout, Client: req.Client, Image: j.images.base,
 		Context: view, Cache: j.cache,
 		Times: files.Times{Fixed: req.Time, Keep: req.KeepTimes},
 		Work:  work, Caches: req.Caches, Secrets: req.Secrets,
-		Sandbox:  sandboxOptions(work, req.Root, req.Rung, req.Hidden, req.Watched),
+		Sandbox:  options,
 		Progress: req.Progress, Note: req.Note, Written: written,
 	})
 }

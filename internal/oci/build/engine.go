@@ -37,29 +37,38 @@ func hand(ctx context.Context, req Request, name string, content []byte, source 
 	return Result{Digest: digest, Architecture: architecture}, err
 }
 
-// Suits reports whether the built-in engine is the best one to carry out a
-// request here, and why. It is not where commands must run and could do so only
-// beside this program, in its own root folder, or not at all.
-func Suits(ctx context.Context, req Request) (bool, string, error) {
+// Fit says whether the built-in engine is the best one here, and why.
+type Fit struct {
+	Best bool
+	Why  string
+
+	sandbox *sandbox.Sandbox // how commands run; nil where they cannot
+}
+
+// Suits looks whether the built-in engine is the best one to carry out a
+// request here. It is not where commands must run and could do so only beside
+// this program, in its own root folder, or not at all.
+func Suits(ctx context.Context, req Request) (Fit, error) {
 	req = withDefaults(req)
 	work, err := makeWork(sandbox.Home(), req.Work)
 	if err != nil {
-		return false, "", err
+		return Fit{}, err
 	}
 	defer os.RemoveAll(work) // as above
 	options := sandboxOptions(work, req.Root, req.Rung, nil, nil)
 	if err := os.MkdirAll(options.Work, 0o700); err != nil {
-		return false, "", fmt.Errorf("opening a sandbox: %w", err)
+		return Fit{}, fmt.Errorf("opening a sandbox: %w", err)
 	}
 	box, refused := sandbox.Open(ctx, options)
 	if ctx.Err() != nil {
-		return false, "", context.Cause(ctx)
+		return Fit{}, context.Cause(ctx)
 	}
 	var rung sandbox.Rung
 	if refused == nil {
 		rung = box.Rung()
 	}
-	return suits(rung, func() (bool, error) { return Runs(ctx, req) })
+	best, why, err := suits(rung, func() (bool, error) { return Runs(ctx, req) })
+	return Fit{best, why, box}, err
 }
 
 // suits decides that by the way in which commands can run here, 0 for none, and

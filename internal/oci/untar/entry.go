@@ -2,16 +2,16 @@ package untar
 
 import (
 	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"syscall"
-	"time"
 )
 
 // write makes the entry of that resolved name in folder, in place of what is
@@ -32,6 +32,7 @@ func (t *tree) write(folder *folder, name string, header *tar.Header, content io
 		if !kept {
 			err = folder.Mkdir(base, 0o755)
 		}
+		t.folders[name] = err == nil
 	case tar.TypeSymlink:
 		err = folder.Symlink(header.Linkname, base)
 	case tar.TypeLink:
@@ -73,68 +74,45 @@ func (t *tree) link(name, target string) error {
 	return t.root.Link(path.Join(folder, path.Base(target)), name)
 }
 
-// writeFile makes a regular file. A descriptor is at hand then, which saves
-// looking the name up again for each piece of metadata.
+// writeFile makes a regular file, which is filled while the next entries are read.
 func (t *tree) writeFile(folder *folder, base string, header *tar.Header, content io.Reader) error {
-	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
-	file, err := folder.OpenFile(base, flags, 0o600)
+	file, err := createFile(folder, base)
 	if errors.Is(err, fs.ErrExist) {
 		if _, err := t.makeRoom(folder, base, false); err != nil {
 			return err
 		}
-		file, err = folder.OpenFile(base, flags, 0o600)
+		file, err = createFile(folder, base)
 	}
 	if err != nil {
 		return err
 	}
-	if err := t.writeContent(file, content, header.Size); err != nil {
-		file.Close()
-		return err
-	}
-	err = t.setOwner(func() error { return file.Chown(header.Uid, header.Gid) })
-	if err == nil {
-		err = file.Chmod(modeOf(header))
-	}
-	if err == nil && t.privileged {
-		err = setAttributes(folder, base, header)
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return setTime(folder, base, header.ModTime)
+	finish := func() error { return t.setFileMetadata(file, header) }
+	return t.files.add(file, header.Name, header.Size, content, t.grow, finish)
 }
 
-// writeContent copies the content of a file. Long stretches of zeros become
-// holes, so that a large empty file takes no room.
-func (t *tree) writeContent(file *os.File, content io.Reader, size int64) error {
-	hole := false
-	for left := size; left > 0; {
-		if err := context.Cause(t.ctx); err != nil {
-			return err
-		}
-		piece := t.buffer[:min(left, chunk)]
-		if _, err := io.ReadFull(content, piece); err != nil {
-			return err
-		}
-		left -= int64(len(piece))
-		t.content += int64(len(piece))
-		if err := CheckGrowth(t.archive.read, t.content); err != nil {
-			return err
-		}
-		if hole = bytes.Equal(piece, t.zeros); hole {
-			if _, err := file.Seek(int64(len(piece)), io.SeekCurrent); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := file.Write(piece); err != nil {
+// grow counts what files hold; see [CheckGrowth].
+func (t *tree) grow(n int64) error {
+	if err := context.Cause(t.ctx); err != nil {
+		return err
+	}
+	t.content += n
+	return CheckGrowth(t.archive.read, t.content)
+}
+
+// setFileMetadata does as [tree.setMetadata], to an open file.
+func (t *tree) setFileMetadata(file *os.File, header *tar.Header) error {
+	if err := t.setOwner(func() error { return file.Chown(header.Uid, header.Gid) }); err != nil {
+		return err
+	}
+	if err := file.Chmod(modeOf(header)); err != nil {
+		return err
+	}
+	if t.privileged {
+		if err := setFileAttributes(file, header); err != nil {
 			return err
 		}
 	}
-	if hole {
-		return file.Truncate(size)
-	}
-	return nil
+	return setFileTime(file, header.ModTime)
 }
 
 // setMetadata gives an entry its owner, mode, attributes and time, in this
@@ -178,12 +156,12 @@ func (t *tree) setOwner(chown func() error) error {
 
 // setFolderTimes comes last, since writing into a folder changes its time.
 func (t *tree) setFolderTimes() error {
-	for name, when := range t.times {
-		info, err := t.root.Lstat(name)
-		if err != nil || !info.IsDir() {
+	for _, name := range slices.Sorted(maps.Keys(t.times)) { // neighbours one after the other
+		folder, err := t.enter(name)
+		if err != nil {
 			continue // a later entry of the layer took its place
 		}
-		if err := t.root.Chtimes(name, time.Time{}, when); err != nil {
+		if err := setFileTime(folder.self, t.times[name]); err != nil {
 			return fmt.Errorf("setting the time of %q: %w", name, err)
 		}
 	}

@@ -5,6 +5,7 @@ package untar
 import (
 	"archive/tar"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -14,6 +15,9 @@ func makeNode(*folder, string, *tar.Header) (made bool, err error) { return fals
 // setAttributes sets nothing, for the same reason.
 func setAttributes(*folder, string, *tar.Header) error { return nil }
 
+// setFileAttributes does neither.
+func setFileAttributes(*os.File, *tar.Header) error { return nil }
+
 // setTime sets the time of what is not a link.
 func setTime(folder *folder, base string, when time.Time) error {
 	info, err := folder.Lstat(base)
@@ -21,4 +25,15 @@ func setTime(folder *folder, base string, when time.Time) error {
 		return err
 	}
 	return folder.Chtimes(base, time.Time{}, when)
+}
+
+// setFileTime sets the time of an open file or folder.
+func setFileTime(file *os.File, when time.Time) error {
+	modified := syscall.NsecToTimeval(when.UnixNano())
+	return syscall.Futimes(int(file.Fd()), []syscall.Timeval{modified, modified})
+}
+
+// createFile makes a regular file that only we can open.
+func createFile(folder *folder, base string) (*os.File, error) {
+	return folder.OpenFile(base, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }

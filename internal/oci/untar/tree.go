@@ -27,9 +27,6 @@ const (
 // maxLinks is how many symbolic links one path may lead through, as in Linux.
 const maxLinks = 40
 
-// chunk is how much of a file is held in memory.
-const chunk = 256 << 10
-
 // tree is a root folder while one layer is applied to it. It resolves the
 // links on the way to a file itself, since an absolute link in an image means
 // the image's root; [os.Root] stands behind it and lets nothing out.
@@ -37,8 +34,6 @@ type tree struct {
 	ctx        context.Context
 	root       *os.Root
 	privileged bool
-	buffer     []byte // for contents
-	zeros      []byte // as long, and as it sounds
 
 	// Growth of sparse files, see [CheckGrowth].
 	archive *countingReader
@@ -53,46 +48,32 @@ type tree struct {
 	folders map[string]bool      // paths that are known to be folders
 	times   map[string]time.Time // of this layer's folders, set when they are filled
 
-	// The folder of the last entry stays open: the next one is mostly beside it.
-	last *folder
+	trail []*folder // those that are open: the root, and each below the one before
+	files *contents
 }
 
-// folder is an open folder of the tree.
-type folder struct {
-	*os.Root
-	name string
-	self *os.File // for what [os.Root] has no method for
-}
-
+// newTree begins to apply a layer. The caller calls close in the end.
 func newTree(ctx context.Context, root *os.Root, archive *countingReader) (*tree, error) {
-	top, err := openFolder(root, ".")
+	top, err := openFolder(root, ".", ".")
 	if err != nil {
 		return nil, err
 	}
-	return &tree{
-		ctx: ctx, root: root, last: top, privileged: os.Geteuid() == 0, archive: archive,
-		buffer: make([]byte, chunk), zeros: make([]byte, chunk),
+	t := &tree{
+		root: root, trail: []*folder{top}, privileged: os.Geteuid() == 0, archive: archive,
 		seed: maphash.MakeSeed(), written: map[uint64]struct{}{},
 		folders: map[string]bool{".": true}, times: map[string]time.Time{},
-	}, nil
+	}
+	t.files, t.ctx = newContents(ctx)
+	return t, nil
 }
 
-func openFolder(root *os.Root, name string) (*folder, error) {
-	opened, err := root.OpenRoot(name)
-	if err != nil {
-		return nil, err
+// close waits for the files that are still written, and returns what went wrong
+// with them.
+func (t *tree) close() error {
+	for _, f := range t.trail {
+		f.close()
 	}
-	self, err := opened.Open(".")
-	if err != nil {
-		opened.Close()
-		return nil, err
-	}
-	return &folder{opened, name, self}, nil
-}
-
-func (f *folder) close() {
-	f.self.Close()
-	f.Close()
+	return t.files.wait()
 }
 
 // apply does what one entry of a layer says.
@@ -197,22 +178,6 @@ func (t *tree) remove(folder *os.Root, base string) error {
 	err = folder.RemoveAll(base)
 	t.folders = map[string]bool{".": true}
 	return err
-}
-
-// enter opens a folder whose name is resolved, and keeps it open until another
-// one is entered.
-func (t *tree) enter(name string) (*folder, error) {
-	if t.last.name == name && t.folders[name] {
-		return t.last, nil
-	}
-	entered, err := openFolder(t.root, name)
-	if err != nil {
-		return nil, err
-	}
-	t.last.close()
-	t.last = entered
-	t.folders[name] = true
-	return entered, nil
 }
 
 // resolve returns the path of a folder without links in it, and makes the

@@ -6,6 +6,7 @@ package untar
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,11 +29,16 @@ func Apply(ctx context.Context, root *os.Root, layer io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer func() { tree.last.close() }()
-	archive := tar.NewReader(counter)
+	err = tree.applyAll(counter)
+	return cmp.Or(tree.close(), err) // the former ended the latter
+}
+
+// applyAll does what all entries of an archive say.
+func (t *tree) applyAll(layer io.Reader) error {
+	archive := tar.NewReader(layer)
 	last := ""
 	for {
-		if err := context.Cause(ctx); err != nil {
+		if err := context.Cause(t.ctx); err != nil {
 			return err
 		}
 		header, err := archive.Next()
@@ -42,15 +48,15 @@ func Apply(ctx context.Context, root *os.Root, layer io.Reader) error {
 		if err != nil {
 			return damaged(err, last)
 		}
-		if err := tree.apply(header, archive); err != nil {
+		if err := t.apply(header, archive); err != nil {
 			return fmt.Errorf("writing %q: %w", header.Name, damaged(err, header.Name))
 		}
 		last = header.Name
 	}
-	if _, err := io.Copy(io.Discard, counter); err != nil {
+	if _, err := io.Copy(io.Discard, layer); err != nil {
 		return err
 	}
-	return tree.setFolderTimes()
+	return t.setFolderTimes()
 }
 
 // damaged explains an archive that cannot be read on. Other errors come back as

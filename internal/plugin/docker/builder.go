@@ -128,6 +128,7 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 	building, stop := context.WithCancel(ctx)
 	defer stop()
 	started := time.Now()
+	note := func(text string) { fmt.Fprintln(notes, text) }
 	request := build.Request{
 		Root:       root,
 		Context:    below(app.Path, b.cfg.Context),
@@ -145,13 +146,15 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 		Ahead:      ahead,
 		KeepBase:   b.login != nil, // push and deploy know nothing of this block
 		Steps:      filepath.Join(cache, "steps"),
+		Lasting:    b.cfg.CacheDir != "",
 		Remote:     b.remoteCache(req.Repository),
+		GitHub:     b.githubCache(req, note),
 		Caches:     filepath.Join(cache, "mounts"),
 		Work:       filepath.Join(b.host.CacheDir, "work"),
 		Hidden:     b.host.Hidden,
 		Watched:    b.host.Watched,
 		Progress:   b.progress,
-		Note:       func(text string) { fmt.Fprintln(notes, text) },
+		Note:       note,
 	}
 	engine, err := b.choose(building, request)
 	if err != nil {
@@ -161,7 +164,7 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 	if engine.reason != "" {
 		request.Note(engine.reason)
 	}
-	request.Daemon = engine.daemon
+	request.Daemon, request.Fit = engine.daemon, engine.fit
 	made, err := b.buildAll(building, request)
 	if err != nil {
 		stop() // nobody needs what is on its way

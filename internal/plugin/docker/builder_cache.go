@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/deploy-action/deploy-action/internal/artifact"
+	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/oci/build"
@@ -43,4 +44,26 @@ func (b *builder) remoteCache(target *artifact.Repository) *build.RemoteCache {
 		remote.Repository.Insecure, remote.Repository.Login = target.Insecure, target.Login
 	}
 	return remote
+}
+
+// githubCache says how GitHub's cache keeps the results of steps; nil for not at
+// all. As with a registry, only a build whose image is pushed writes them.
+func (b *builder) githubCache(req component.BuildRequest, note func(string)) *build.GitHubCache {
+	switch {
+	case !b.cfg.CacheActions:
+		return nil
+	case b.host.ActionsCache == nil:
+		note("cache_actions is without effect here: GitHub's cache is there only for an action's step in a job, and not on GitHub Enterprise Server")
+		return nil
+	}
+	cache := &build.GitHubCache{
+		Entries: b.host.ActionsCache,
+		Name:    req.App.Project + "/" + req.App.Name,
+		Read:    b.host.CacheScope.Read,
+		Target:  req.Repository,
+	}
+	if req.Repository != nil {
+		cache.Write = b.host.CacheScope.Write
+	}
+	return cache
 }

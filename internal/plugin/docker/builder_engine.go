@@ -41,6 +41,7 @@ func (b *builder) checkEngine() error {
 // choice is who builds, and why.
 type choice struct {
 	daemon *buildkit.Daemon // nil for the built-in engine
+	fit    build.Fit        // of the built-in engine, where that was asked
 	reason string           // for the log; "" where the configuration says it
 	close  func()
 }
@@ -67,12 +68,14 @@ func (b *builder) best(ctx context.Context, req build.Request) (choice, error) {
 	if other.daemon == nil {
 		return builtIn("neither BUILDKIT_HOST nor a Docker engine is there"), nil
 	}
-	suits, why, err := build.Suits(ctx, req)
-	if err != nil || suits {
+	fit, err := build.Suits(ctx, req)
+	if err != nil || fit.Best {
 		other.close()
-		return builtIn(why), err
+		found := builtIn(fit.Why)
+		found.fit = fit
+		return found, err
 	}
-	other.reason += ", since " + why
+	other.reason += ", since " + fit.Why
 	return other, nil
 }
 
@@ -110,11 +113,11 @@ func (b *builder) docker(ctx context.Context) (choice, error) {
 		done()
 		return choice{}, err
 	}
-	return choice{buildkit.InDocker(engine.Client), fmt.Sprintf("The Docker engine at %q builds", engine.address), done}, nil
+	return choice{daemon: buildkit.InDocker(engine.Client), reason: fmt.Sprintf("The Docker engine at %q builds", engine.address), close: done}, nil
 }
 
 // remote returns the daemon that BUILDKIT_HOST names.
 func (b *builder) remote() (choice, error) {
 	daemon, err := buildkit.At(b.host.Getenv("BUILDKIT_HOST"), b.host.Getenv("BUILDKIT_TLS_DIR"))
-	return choice{daemon, "The BuildKit that BUILDKIT_HOST names builds", func() {}}, err
+	return choice{daemon: daemon, reason: "The BuildKit that BUILDKIT_HOST names builds", close: func() {}}, err
 }

@@ -76,6 +76,12 @@ type BuilderConfig struct {
 	// ones.
 	CacheRepo string `hcl:"cache_repo,optional"`
 
+	// Whether to keep in GitHub's cache, the one of actions/cache, what the steps of
+	// the Dockerfile made, so that later jobs need not make it again. It needs no
+	// login and no permission. It is written to by builds whose image is pushed, and
+	// read by the same runs as cache_repo. See docs/dockerfile.md.
+	CacheActions bool `hcl:"cache_actions,optional"`
+
 	// Whether to store beside the image in the registry how it was made, as SLSA
 	// provenance: the commit, the Dockerfile, the names of build arguments, the
 	// base images and the run of the workflow. The image itself stays the same.

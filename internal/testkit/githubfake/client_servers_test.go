@@ -19,8 +19,19 @@ import (
 // upload to it, download from it, and see what it refuses.
 func TestOfficialClient(t *testing.T) {
 	t.Parallel()
-	client := servers.ArtifactClient(t)
-	script, err := filepath.Abs("testdata/artifacts.mjs")
+	runClient(t, "artifacts.mjs", servers.ArtifactClient(t), "GITHUB_RETENTION_DAYS=90")
+}
+
+// TestOfficialCacheClient does so with that of the cache.
+func TestOfficialCacheClient(t *testing.T) {
+	t.Parallel()
+	runClient(t, "caches.mjs", servers.CacheClient(t), "ACTIONS_CACHE_SERVICE_V2=1", "GITHUB_WORKSPACE=/")
+}
+
+// runClient runs a script with the client in a folder.
+func runClient(t *testing.T, script, client string, environ ...string) {
+	t.Helper()
+	script, err := filepath.Abs(filepath.Join("testdata", script))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +40,8 @@ func TestOfficialClient(t *testing.T) {
 	cmd := exec.CommandContext(ctx, "node", script, client)
 	// The client takes other hosts for GitHub Enterprise Server, which has no
 	// such service.
-	cmd.Env = append(os.Environ(), "GITHUB_SERVER_URL=https://github.com", "RUNNER_TEMP="+t.TempDir(), "TMPDIR="+t.TempDir(), "GITHUB_RETENTION_DAYS=90", "NO_PROXY=127.0.0.1")
-	cmd.Env = append(cmd.Env, startProgram(t)...)
+	cmd.Env = append(os.Environ(), "GITHUB_SERVER_URL=https://github.com", "RUNNER_TEMP="+t.TempDir(), "TMPDIR="+t.TempDir(), "NO_PROXY=127.0.0.1")
+	cmd.Env = append(append(cmd.Env, environ...), startProgram(t)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "all as on GitHub") {
 		t.Errorf("the script ended with %v:\n%s", err, out)

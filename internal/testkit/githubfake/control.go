@@ -16,7 +16,7 @@ import (
 //	POST /_fake/commits  {"message": "…", "parents": […], "ref": "refs/heads/main"} → {"sha": "…"}
 //	POST /_fake/tokens   Token → itself
 //	POST /_fake/faults   Refusal and "method", "path" (how it ends), "times" → itself
-//	GET  /_fake/log      → {"calls": …, "statuses": …, "artifacts": …, "deployments": …, "comments": …, "refs": …, "violations": …}
+//	GET  /_fake/log      → {"calls": …, "statuses": …, "artifacts": …, "caches": …, "deployments": …, "comments": …, "refs": …, "violations": …}
 func (f *Fake) routeControl() {
 	f.mux.HandleFunc("POST /_fake/runs", f.startRun)
 	f.mux.HandleFunc("POST /_fake/pulls", f.startPull)
@@ -94,6 +94,7 @@ func (f *Fake) showLog(w http.ResponseWriter, _ *http.Request) {
 		"calls":       append([]Call{}, f.calls...),
 		"statuses":    append([]Status{}, f.data.Statuses...),
 		"artifacts":   f.finalized(),
+		"caches":      f.keptCaches(),
 		"deployments": append([]*Deployment{}, f.data.Deployments...),
 		"comments":    append([]*Comment{}, f.data.Comments...),
 		"refs":        maps.Clone(f.data.Refs),

@@ -1,8 +1,8 @@
 // Package githubfake is the part of GitHub that the program talks to, in
 // memory: commit statuses, Deployments, pull requests and their comments, git
-// objects and refs, runs with their artifacts, the runner's artifact service and
-// the blob storage behind it, and Apps that sign in. All of them share one
-// store, as on GitHub.
+// objects and refs, runs with their artifacts, the runner's services of artifacts
+// and caches with the blob storage behind them, and Apps that sign in. All of
+// them share one store, as on GitHub.
 //
 // It is stricter than GitHub where GitHub is vague: every request and
 // answer is held against GitHub's own API description, that of GraphQL against
@@ -88,6 +88,7 @@ func New(o Options) (*Fake, error) {
 	}
 	f.routeREST()
 	f.routeResults()
+	f.routeCaches()
 	f.routeBlobs()
 	f.routeControl()
 	f.routeGraphQL()

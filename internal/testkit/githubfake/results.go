@@ -186,6 +186,15 @@ func (f *Fake) token(r Run, job string) string {
 // authenticate returns the run that the token of r was made for, and insists
 // that the request names the same one.
 func (f *Fake) authenticate(r *http.Request, backend string) (Run, error) {
+	run, err := f.tokenRun(r)
+	if err == nil && run.Backend != backend {
+		return Run{}, fmt.Errorf("the token is for another run")
+	}
+	return run, err
+}
+
+// tokenRun returns the run that the token of r was made for.
+func (f *Fake) tokenRun(r *http.Request) (Run, error) {
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	parts := strings.Split(token, ".")
 	if !bearer || len(parts) != 3 {
@@ -202,11 +211,7 @@ func (f *Fake) authenticate(r *http.Request, backend string) (Run, error) {
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return Run{}, err
 	}
-	run := f.data.Runs[claims.Run]
-	if run.Backend != backend {
-		return Run{}, fmt.Errorf("the token is for another run")
-	}
-	return run, nil
+	return f.data.Runs[claims.Run], nil
 }
 
 func (f *Fake) mac(text string) []byte {

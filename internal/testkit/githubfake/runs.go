@@ -10,6 +10,8 @@ type Run struct {
 	ID         int64  `json:"id"`
 	HeadSHA    string `json:"head_sha"`
 	HeadBranch string `json:"head_branch"`
+	Ref        string `json:"ref"`        // whose cache it writes to; "" for that of HeadBranch
+	ReadsOnly  bool   `json:"reads_only"` // it may not write to any cache
 	Event      string `json:"event"`
 	Fork       bool   `json:"fork"`       // its head is in another repository
 	Status     string `json:"status"`     // such as completed; "" for in_progress
@@ -57,6 +59,9 @@ func (f *Fake) addRun(r Run) Run {
 	}
 	if r.HeadBranch == "" {
 		r.HeadBranch = f.options.DefaultBranch
+	}
+	if r.Ref == "" {
+		r.Ref = "refs/heads/" + r.HeadBranch
 	}
 	if r.Event == "" {
 		r.Event = "push"

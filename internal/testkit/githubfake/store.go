@@ -22,6 +22,7 @@ type data struct {
 	Runs      map[int64]Run    `json:"runs"`
 	Statuses  []Status         `json:"statuses"`
 	Artifacts []*Artifact      `json:"artifacts"`
+	Caches    []*Cache         `json:"caches"`
 	Blobs     map[string]*blob `json:"blobs"`
 
 	Deployments []*Deployment       `json:"deployments"`

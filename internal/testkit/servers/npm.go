@@ -45,6 +45,13 @@ func ArtifactClient(t *testing.T) string {
 	return filepath.Dir(installed(t, "artifactclient", "@actions/artifact"))
 }
 
+// CacheClient is [ArtifactClient] for the cache service and @actions/cache.
+func CacheClient(t *testing.T) string {
+	t.Helper()
+	program(t, "cacheclient", "node")
+	return filepath.Dir(installed(t, "cacheclient", "@actions/cache"))
+}
+
 // installed returns the folder node_modules in which
 // testdata/servers/NAME/install.sh has installed a package, or ends the test.
 func installed(t *testing.T, name, module string) string {

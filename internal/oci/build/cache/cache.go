@@ -1,6 +1,7 @@
 // Package cache keeps what the steps of builds made, for later builds: in a
-// folder, and in a registry. A record says which layer a step made; it is found
-// by the step's key, which stands for everything that the layer depends on.
+// folder, in a registry, and in GitHub's cache. A record says which layer a step
+// made; it is found by the step's key, which stands for everything that the layer
+// depends on.
 //
 // What cannot be read, is gone or is damaged is not there, and never an error:
 // the step is carried out again. What a key is made of is not the business of
@@ -21,19 +22,24 @@ import (
 type Options struct {
 	Dir     string // folder on this machine, shared by builds; "" for none
 	MaxSize int64  // bytes that the folder may have after a build; 0 is 10 GiB
+	Lasting bool   // the folder is meant to be there for later builds, which is worth some work
 
 	Repository *artifact.Repository // in a registry; nil for none
 	Read       []string             // scopes of the repository that are looked in, in this order
 	Write      string               // the scope that is written to; "" writes nothing
 	Client     oci.Client
 
-	Note func(text string) // told once if the registry cannot be used
+	Actions *Actions // GitHub's cache; nil for none
+
+	Note func(text string) // told once of each place that cannot be used
 }
 
 // Cache is open for one build. Its methods may run concurrently.
 type Cache struct {
 	folder   *folder   // nil for none
 	registry *registry // nil for none
+	actions  *actions  // nil for none
+	client   oci.Client
 
 	mu        sync.Mutex
 	forgotten map[string]bool
@@ -48,7 +54,7 @@ type Record struct {
 	Layer oci.Layer
 
 	// File holds the layer's blob. It is "" where only the repository
-	// Layer.From has it.
+	// Layer.From has it, or without that only GitHub's cache: see [Cache.Fetch].
 	File string
 }
 
@@ -61,15 +67,15 @@ type store interface {
 var (
 	_ store = (*folder)(nil)
 	_ store = (*registry)(nil)
+	_ store = (*actions)(nil)
 )
 
-// Open opens a cache. Requests to a registry end with ctx. The caller closes
-// the cache.
+// Open opens a cache. Requests end with ctx. The caller closes the cache.
 func Open(ctx context.Context, o Options) (*Cache, error) {
-	c := &Cache{forgotten: map[string]bool{}}
+	c := &Cache{client: o.Client, forgotten: map[string]bool{}}
 	var err error
 	if o.Dir != "" {
-		if c.folder, err = openFolder(o.Dir, o.MaxSize); err != nil {
+		if c.folder, err = openFolder(o.Dir, o.MaxSize, o.Lasting); err != nil {
 			return nil, err
 		}
 	}
@@ -78,15 +84,17 @@ func Open(ctx context.Context, o Options) (*Cache, error) {
 			return nil, errors.Join(err, c.folder.close())
 		}
 	}
+	if o.Actions != nil {
+		if c.actions, err = openActions(ctx, o); err != nil {
+			return nil, errors.Join(err, c.folder.close())
+		}
+	}
 	return c, nil
 }
 
 // Find looks for the record of a key: on this machine first.
 func (c *Cache) Find(ctx context.Context, key string) (Record, bool) {
-	c.mu.Lock()
-	gone := c.forgotten[key] || len(c.forgotten) > patienceWithDamage
-	c.mu.Unlock()
-	if gone {
+	if c.gone(key) {
 		return Record{}, false
 	}
 	if c.folder != nil {
@@ -95,28 +103,46 @@ func (c *Cache) Find(ctx context.Context, key string) (Record, bool) {
 		}
 	}
 	if c.registry != nil {
-		return c.registry.find(ctx, key)
+		if record, ok := c.registry.find(ctx, key); ok {
+			return record, true
+		}
+	}
+	if c.actions != nil {
+		return c.actions.find(ctx, key)
 	}
 	return Record{}, false
 }
 
+// gone reports whether there is to be nothing under a key.
+func (c *Cache) gone(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forgotten[key] || len(c.forgotten) > patienceWithDamage
+}
+
 // Put records what a step made: a layer that the layout from holds. An error
-// harms nothing but the cache; what a registry refuses is told and is none.
+// harms nothing but the cache; what a registry or GitHub refuses is told and is
+// none.
 func (c *Cache) Put(ctx context.Context, key string, layer oci.Layer, from *oci.Layout) error {
 	if err := c.Keep(ctx, key, layer, from); err != nil {
 		return err
 	}
-	if c.registry == nil {
-		return nil
+	var err error
+	if c.registry != nil {
+		err = c.registry.put(ctx, key, layer, from)
 	}
-	return c.registry.put(ctx, key, layer, from)
+	if c.actions != nil {
+		err = errors.Join(err, c.actions.put(ctx, key, layer, from))
+	}
+	return err
 }
 
 // Shared reports whether what is put into the cache reaches other machines.
-func (c *Cache) Shared() bool { return c.registry != nil && c.registry.write != "" }
+func (c *Cache) Shared() bool {
+	return c.registry != nil && c.registry.write != "" || c.actions != nil && c.actions.Write != ""
+}
 
-// Keep is [Cache.Put] for the folder alone: for what was fetched from the
-// registry.
+// Keep is [Cache.Put] for the folder alone: for what was fetched from elsewhere.
 func (c *Cache) Keep(ctx context.Context, key string, layer oci.Layer, from *oci.Layout) error {
 	if c.folder == nil {
 		return nil
@@ -148,25 +174,57 @@ func (c *Cache) Forget(key string) bool {
 	if c.folder != nil {
 		c.folder.forget(key)
 	}
+	if c.actions != nil {
+		c.actions.forget(key)
+	}
 	return true
 }
 
-// Check looks whether the layer of a record is still in its repository; if not,
-// that is a [BrokenError].
-func (c *Cache) Check(ctx context.Context, key string, layer oci.Layer) error {
-	if c.registry == nil || layer.From == nil {
+// Fetch copies the layer of a record into a layout, unless the layout holds it.
+// If it cannot be had, that is a [BrokenError].
+func (c *Cache) Fetch(ctx context.Context, key string, layer oci.Layer, into *oci.Layout) error {
+	var err error
+	switch {
+	case into.Holds(layer):
 		return nil
+	case layer.From == nil && c.actions != nil:
+		err = c.actions.fetch(ctx, layer, into)
+	default:
+		err = into.KeepLayer(ctx, c.client, layer)
 	}
-	if err := c.registry.check(ctx, layer); err != nil {
-		return &BrokenError{key, err}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	}
-	return nil
+	return &BrokenError{key, err}
 }
 
-// Close lets the folder shrink to its size, unless another build uses it.
-func (c *Cache) Close() error {
-	if c.folder == nil {
-		return nil
+// Settle sees to it that the layer of a record can be pushed, from its
+// repository or from the layout, and returns it with its place. If it cannot be
+// had any more, that is a [BrokenError].
+func (c *Cache) Settle(ctx context.Context, key string, layer oci.Layer, into *oci.Layout) (oci.Layer, error) {
+	var err error
+	switch {
+	case into.Holds(layer):
+	case layer.From == nil && c.actions != nil:
+		layer, err = c.actions.settle(ctx, layer, into)
+	case layer.From != nil && c.registry != nil:
+		err = c.registry.check(ctx, layer)
 	}
+	switch {
+	case err == nil:
+		return layer, nil
+	case ctx.Err() != nil:
+		return layer, context.Cause(ctx)
+	}
+	return layer, &BrokenError{key, err}
+}
+
+// Close waits until GitHub's cache has what was put into it, for as long as that
+// may take, and lets the folder shrink to its size, unless another build uses it.
+func (c *Cache) Close() error {
+	c.actions.close()
 	return c.folder.close()
 }

@@ -233,12 +233,13 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("the record has the types %s and %s", manifest.MediaType, manifest.Config.MediaType)
 	}
 	layer.From = &repository
-	if err := in("pr-1").Check(t.Context(), key("a"), layer); err != nil {
-		t.Errorf("Check of a layer that is there: %v", err)
+	if settled, err := in("pr-1").Settle(t.Context(), key("a"), layer, newLayout(t)); err != nil || settled.From == nil {
+		t.Errorf("Settle of a layer that is there: %v, %v", settled.From, err)
 	}
 	layer.Descriptor.Digest = v1.Hash{Algorithm: "sha256", Hex: key("0")}
-	if _, broken := errors.AsType[*cache.BrokenError](in("pr-1").Check(t.Context(), key("a"), layer)); !broken {
-		t.Error("Check of a layer that is gone finds nothing")
+	_, err = in("pr-1").Settle(t.Context(), key("a"), layer, newLayout(t))
+	if _, broken := errors.AsType[*cache.BrokenError](err); !broken {
+		t.Errorf("Settle of a layer that is gone: %v", err)
 	}
 	if _, err := cache.Open(t.Context(), cache.Options{Repository: &repository, Write: "a/b"}); err == nil {
 		t.Error("a scope that can be no tag is accepted")

@@ -23,18 +23,20 @@ type folder struct {
 	dir     string
 	lock    *os.File
 	maxSize int64
+	lasting bool
 }
 
 // defaultSize is how large the folder may be.
 const defaultSize = 10 << 30
 
-// The folders in it: records by key, blobs and indexes by the digest of the
-// layer, and base images.
+// The folders in it: records by key, blobs by their digest, indexes and whole
+// layers by the digest of their content, and base images without theirs.
 const (
 	recordsName = "records"
 	blobsName   = "blobs"
 	indexesName = "indexes"
 	basesName   = "bases"
+	layersName  = "layers"
 )
 
 // entry is a record in a file.
@@ -43,12 +45,12 @@ type entry struct {
 	Descriptor v1.Descriptor `json:"descriptor"`
 }
 
-func openFolder(dir string, maxSize int64) (*folder, error) {
-	f := &folder{dir: dir, maxSize: maxSize}
+func openFolder(dir string, maxSize int64, lasting bool) (*folder, error) {
+	f := &folder{dir: dir, maxSize: maxSize, lasting: lasting}
 	if f.maxSize == 0 {
 		f.maxSize = defaultSize
 	}
-	for _, name := range []string{recordsName, blobsName, indexesName, basesName} {
+	for _, name := range []string{recordsName, blobsName, indexesName, basesName, layersName} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			return nil, fmt.Errorf("opening the cache: %w", err)
 		}

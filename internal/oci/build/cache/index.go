@@ -30,15 +30,7 @@ func (c *Cache) Scan(ctx context.Context, layer v1.Hash, keep func(*tar.Header) 
 	name := c.folder.path(indexesName, layer.Hex)
 	if entries, err := readIndex(name); err == nil {
 		touch(name)
-		for _, e := range entries {
-			if err := context.Cause(ctx); err != nil {
-				return err
-			}
-			if err := visit(e.header, bytes.NewReader(e.content)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return visitAll(ctx, entries, visit)
 	}
 	return c.folder.index(name, keep, scan, visit)
 }
@@ -47,6 +39,19 @@ func (c *Cache) Scan(ctx context.Context, layer v1.Hash, keep func(*tar.Header) 
 type indexed struct {
 	header  *tar.Header
 	content []byte
+}
+
+// visitAll visits the entries of an index.
+func visitAll(ctx context.Context, entries []indexed, visit Visit) error {
+	for _, e := range entries {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if err := visit(e.header, bytes.NewReader(e.content)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readIndex reads a whole index before anything is done with it, so that one
@@ -61,12 +66,17 @@ func readIndex(name string) ([]indexed, error) {
 	if err != nil {
 		return nil, err
 	}
+	return readEntries(plain)
+}
+
+// readEntries reads an archive of headers to its end.
+func readEntries(plain io.Reader) ([]indexed, error) {
 	archive := tar.NewReader(plain)
 	var entries []indexed
 	for {
 		header, err := archive.Next()
 		if err == io.EOF {
-			// To the end, where the checksum is.
+			// To the end, where the checksum is compared.
 			_, err = io.Copy(io.Discard, plain)
 			return entries, err
 		}
@@ -94,24 +104,28 @@ func (f *folder) index(name string, keep func(*tar.Header) bool, scan func(Visit
 	archive := tar.NewWriter(zip)
 	var written error
 	err = scan(func(header *tar.Header, r io.Reader) error {
-		var content []byte
-		if keep(header) && header.Size <= maxIndexed {
-			var err error
-			if content, err = io.ReadAll(r); err != nil {
-				return err
-			}
-			r = bytes.NewReader(content)
+		content, err := kept(header, r, keep)
+		if err != nil {
+			return err
 		}
 		if written == nil {
 			written = add(archive, header, content)
 		}
-		return visit(header, r)
+		return visit(header, bytes.NewReader(content))
 	})
 	written = errors.Join(written, archive.Close(), zip.Close(), buffer.Flush(), temp.Close())
 	if err == nil && written == nil {
 		_ = os.Rename(temp.Name(), name)
 	}
 	return err
+}
+
+// kept returns the content of an entry that an index has.
+func kept(header *tar.Header, r io.Reader, keep func(*tar.Header) bool) ([]byte, error) {
+	if !keep(header) || header.Size > maxIndexed {
+		return nil, nil
+	}
+	return io.ReadAll(r)
 }
 
 // add writes an entry with the content that is kept of it.

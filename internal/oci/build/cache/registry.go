@@ -46,11 +46,19 @@ const (
 // scopeForm keeps tags within what registries take.
 var scopeForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
-func openRegistry(ctx context.Context, o Options) (*registry, error) {
-	for _, scope := range append([]string{o.Write}, o.Read...) {
+// checkScopes checks what builds may write to and read.
+func checkScopes(write string, read []string) error {
+	for _, scope := range append([]string{write}, read...) {
 		if scope != "" && !scopeForm.MatchString(scope) {
-			return nil, fmt.Errorf("opening the cache: the scope %q is not a word of lower-case letters, digits and dashes", scope)
+			return fmt.Errorf("opening the cache: the scope %q is not a word of lower-case letters, digits and dashes", scope)
 		}
+	}
+	return nil
+}
+
+func openRegistry(ctx context.Context, o Options) (*registry, error) {
+	if err := checkScopes(o.Write, o.Read); err != nil {
+		return nil, err
 	}
 	session, err := o.Client.Session(ctx, *o.Repository)
 	if err != nil {

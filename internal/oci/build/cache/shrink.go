@@ -26,7 +26,7 @@ func (f *folder) shrink() error {
 		files []used
 		total int64
 	)
-	for _, kind := range []string{blobsName, indexesName, basesName} {
+	for _, kind := range []string{blobsName, indexesName, basesName, layersName} {
 		found, err := f.list(kind)
 		if err != nil {
 			return err

@@ -23,6 +23,9 @@ func Usable(string, bool) error { return errElsewhere }
 // Scan reads nothing.
 func Scan(context.Context, string, ...string) (*State, error) { return nil, errElsewhere }
 
+// Rescan reads nothing.
+func (*State) Rescan(context.Context, string, ...string) (*State, error) { return nil, errElsewhere }
+
 // WriteDiff writes nothing.
 func WriteDiff(context.Context, *tar.Writer, string, *State, *State, files.Times) (int, error) {
 	return 0, errElsewhere

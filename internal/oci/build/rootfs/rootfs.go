@@ -12,7 +12,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"runtime"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/deploy-action/deploy-action/internal/oci/untar"
 )
@@ -41,8 +45,30 @@ func Remove(dir string) error {
 	if err := refuseMounts(dir); err != nil {
 		return err
 	}
+	var side errgroup.Group
+	side.SetLimit(runtime.GOMAXPROCS(0))
+	removeBelow(dir, removedApart, &side)
+	_ = side.Wait() // what is left is tried once more
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("removing root folder: %w", err)
 	}
 	return nil
+}
+
+// removedApart is how deep the folders are that are removed side by side.
+const removedApart = 4
+
+// removeBelow has the folders be removed that are so deep in dir.
+func removeBelow(dir string, depth int, side *errgroup.Group) {
+	entries, _ := os.ReadDir(dir) // who cannot be read is told by who removes the rest
+	for _, entry := range entries {
+		name := filepath.Join(dir, entry.Name())
+		switch {
+		case !entry.IsDir():
+		case depth == 0:
+			side.Go(func() error { return os.RemoveAll(name) })
+		default:
+			removeBelow(name, depth-1, side)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,12 @@ const capabilities = "security.capability"
 // are directly in some folders and puts them back, those folders are named by
 // renamed, relative to dir ("." is dir itself): there a file's content counts.
 func Scan(ctx context.Context, dir string, renamed ...string) (*State, error) {
+	return (&State{}).Rescan(ctx, dir, renamed...)
+}
+
+// Rescan is [Scan] for a root whose earlier state is s. What takes a call for each
+// file is taken from there where the ctime says that nothing has changed.
+func (s *State) Rescan(ctx context.Context, dir string, renamed ...string) (*State, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("looking through root folder: %w", err)
@@ -39,17 +46,17 @@ func Scan(ctx context.Context, dir string, renamed ...string) (*State, error) {
 		return nil, fmt.Errorf("looking through root folder: %w", err)
 	}
 	defer top.Close()
-	s := &scanner{dir: dir, root: root, top: int(top.Fd()), renamed: renamed, state: &State{}}
-	s.state.top.name = "."
-	s.state.top.mode = unix.S_IFDIR
+	w := &scanner{dir: dir, root: root, top: int(top.Fd()), renamed: renamed, state: &State{}}
+	w.state.top.name = "."
+	w.state.top.mode = unix.S_IFDIR
 	var walking context.Context
-	s.group, walking = errgroup.WithContext(ctx)
-	s.group.SetLimit(2 * runtime.GOMAXPROCS(0))
-	s.group.Go(func() error { return s.folder(walking, ".", &s.state.top) })
-	if err := s.group.Wait(); err != nil {
+	w.group, walking = errgroup.WithContext(ctx)
+	w.group.SetLimit(2 * runtime.GOMAXPROCS(0))
+	w.group.Go(func() error { return w.folder(walking, ".", &s.top, &w.state.top) })
+	if err := w.group.Wait(); err != nil {
 		return nil, fmt.Errorf("looking through root folder: %w", err)
 	}
-	return s.state, s.state.outwait(ctx, fileClock)
+	return w.state, w.state.outwait(ctx, fileClock)
 }
 
 // scanner is one walk. Its folders are read side by side.
@@ -64,22 +71,21 @@ type scanner struct {
 	state *State
 }
 
-// folder reads one folder and sees to those below it.
-func (s *scanner) folder(ctx context.Context, name string, n *node) error {
+// folder reads one folder, which was old before, and sees to those below it.
+func (s *scanner) folder(ctx context.Context, name string, old, n *node) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	if err := s.children(name, n); err != nil {
+	if err := s.children(name, old.below(), n); err != nil {
 		return err
 	}
-	for i := range n.children {
-		child := &n.children[i]
-		if !child.isFolder() {
+	for before, child := range pairs(old.below(), n.children) {
+		if child == nil || !child.isFolder() {
 			continue
 		}
 		below := path.Join(name, child.name)
-		if !s.group.TryGo(func() error { return s.folder(ctx, below, child) }) {
-			if err := s.folder(ctx, below, child); err != nil {
+		if !s.group.TryGo(func() error { return s.folder(ctx, below, before, child) }) {
+			if err := s.folder(ctx, below, before, child); err != nil {
 				return err
 			}
 		}
@@ -87,8 +93,8 @@ func (s *scanner) folder(ctx context.Context, name string, n *node) error {
 	return nil
 }
 
-// children reads what is directly in a folder.
-func (s *scanner) children(folder string, n *node) error {
+// children reads what is directly in a folder, where old was before.
+func (s *scanner) children(folder string, old []node, n *node) error {
 	descriptor, err := unix.Openat(s.top, folder, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: folder, Err: err}
@@ -112,7 +118,9 @@ func (s *scanner) children(folder string, n *node) error {
 			continue
 		}
 		child := newNode(name, &stat)
-		if err := s.addDetails(folder, &child, digests); err != nil {
+		if before := find(old, name); before != nil && before.identity() == child.identity() && before.changed == child.changed {
+			child.name, child.extra = before.name, before.extra
+		} else if err := s.addDetails(folder, &child, digests); err != nil {
 			return err
 		}
 		latest = max(latest, child.changed)
@@ -124,6 +132,15 @@ func (s *scanner) children(folder string, n *node) error {
 	s.state.latest = max(s.state.latest, latest)
 	s.state.fine = s.state.fine || fine
 	return nil
+}
+
+// find returns the node of that name in a sorted list, or nil.
+func find(nodes []node, name string) *node {
+	i, found := slices.BinarySearchFunc(nodes, name, func(n node, name string) int { return strings.Compare(n.name, name) })
+	if !found {
+		return nil
+	}
+	return &nodes[i]
 }
 
 func newNode(name string, stat *unix.Stat_t) node {

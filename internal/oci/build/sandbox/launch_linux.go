@@ -28,9 +28,10 @@ const self = "/proc/self/exe"
 const endTime = 5 * time.Second
 
 // launch starts the helpers of a run and waits until every process of it has
-// ended. It returns what was made in the root to mount on. When ctx ends it
+// ended. While they start it calls ready, unless that is nil; after an error of
+// it they end. It returns what was made in the root to mount on. When ctx ends it
 // kills them all. If this process is killed, its supervisor does back.
-func (s *Sandbox) launch(ctx context.Context, sp spec, back *undo, output io.Writer) ([]stub, error) {
+func (s *Sandbox) launch(ctx context.Context, sp spec, back *undo, ready func() error, output io.Writer) ([]stub, error) {
 	pipes, err := openPipes()
 	if err != nil {
 		return nil, err
@@ -50,7 +51,15 @@ func (s *Sandbox) launch(ctx context.Context, sp spec, back *undo, output io.Wri
 	}
 	told := make(chan outcome, 1)
 	go func() { told <- readReports(pipes.report, pipes.alive) }()
-	sendErr := pipes.send(back, sp) // it broke off if the helper did, who says why
+	var sendErr, refused error
+	if ready != nil {
+		refused = ready()
+	}
+	if refused == nil {
+		sendErr = pipes.send(back, sp) // it broke off if the helper did, who says why
+	} else {
+		pipes.withhold()
+	}
 	waitErr := cmd.Wait()
 	o := <-told
 	if s.shared && o.ended == nil { // the supervisor was killed
@@ -61,6 +70,8 @@ func (s *Sandbox) launch(ctx context.Context, sp spec, back *undo, output io.Wri
 	switch {
 	case ctx.Err() != nil:
 		return o.made, context.Cause(ctx)
+	case refused != nil:
+		return o.made, refused
 	case o.err != nil:
 		return o.made, o.err
 	case !o.started && sp.Probe:

@@ -46,13 +46,18 @@ func (s *Sandbox) Run(ctx context.Context, c Command) error {
 		Hostname: c.Hostname, Files: networkFiles(c),
 	}
 	if s.rung == Swap {
+		if c.Ready != nil {
+			if err := c.Ready(); err != nil {
+				return err
+			}
+		}
 		return s.runSwapped(ctx, c, sp)
 	}
 	sp.Mounts = newMounts(c.Mounts)
 	if err := copyWritable(ctx, sp.Mounts, work); err != nil {
 		return err
 	}
-	made, err := s.launch(ctx, sp, nil, c.Output)
+	made, err := s.launch(ctx, sp, nil, c.Ready, c.Output)
 	return errors.Join(err, removeStubs(c.Root, made))
 }
 

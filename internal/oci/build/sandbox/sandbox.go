@@ -42,6 +42,10 @@ type Options struct {
 	Hidden []string
 
 	Only Rung // the only one to try; 0 is all
+
+	// Known is a sandbox that was opened here before, and says what works; nil
+	// where that is to be tried.
+	Known *Sandbox
 }
 
 // Rung is one way to run a command in a root.
@@ -105,6 +109,11 @@ type Command struct {
 
 	Mounts []Mount
 	Output io.Writer // both streams; nil discards
+
+	// Ready, if not nil, is called once before anything in the root is touched,
+	// and where it can be while the command's process starts. After an error of
+	// it, which Run returns, nothing runs.
+	Ready func() error
 
 	// Moved, if not nil, is called for each entry of the root, by its path from
 	// there, that Run had to move and the command left as it was: what tells

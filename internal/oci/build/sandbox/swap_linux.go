@@ -75,7 +75,7 @@ func (s *Sandbox) swapAndRun(ctx context.Context, c Command, sp spec, aside stri
 func (s *Sandbox) runInPlace(ctx context.Context, c Command, sp spec, back *undo) error {
 	lent, err := lend(hostname, filepath.Join(c.Root, hostname))
 	if err == nil {
-		_, err = s.launch(ctx, sp, back, c.Output)
+		_, err = s.launch(ctx, sp, back, nil, c.Output)
 	}
 	return errors.Join(err, lent.takeBack())
 }

@@ -42,22 +42,23 @@ func (s *solver) execute(ctx context.Context, step *graph.Step, op *pb.ExecOp, i
 	if err != nil {
 		return nil, err
 	}
-	if before == nil {
-		if before, err = scan(ctx, dir, box.Rung()); err != nil {
-			return nil, err
+	look := func() (err error) {
+		if before == nil {
+			before, err = scan(ctx, &rootfs.State{}, dir, box.Rung())
 		}
+		return err
 	}
 	last := &failure.Tail{}
 	err = box.Run(ctx, sandbox.Command{
 		Root: dir, Args: op.Meta.Args, Env: slices.Concat(op.Meta.Env, proxies(op.Meta.ProxyEnv), extra.env),
 		Dir: op.Meta.Cwd, User: op.Meta.User, Hostname: op.Meta.Hostname, Hosts: hosts(op.Meta.ExtraHosts),
-		Mounts: extra.mounts, Output: io.MultiWriter(output, last),
+		Mounts: extra.mounts, Output: io.MultiWriter(output, last), Ready: look,
 	})
 	if err != nil {
 		return nil, failed(ctx, step, err, last)
 	}
 	n := &snapshot{parent: parent, base: parent.base, dir: dir}
-	if n.state, err = scan(ctx, dir, box.Rung()); err != nil {
+	if n.state, err = scan(ctx, before, dir, box.Rung()); err != nil {
 		return nil, err
 	}
 	layer, err := s.spool(ctx, dir, before, n.state)
@@ -69,12 +70,12 @@ func (s *solver) execute(ctx context.Context, step *graph.Step, op *pb.ExecOp, i
 	return n, nil
 }
 
-// scan looks at a root between commands.
-func scan(ctx context.Context, dir string, rung sandbox.Rung) (*rootfs.State, error) {
+// scan looks at a root between commands, whose state before is known or empty.
+func scan(ctx context.Context, before *rootfs.State, dir string, rung sandbox.Rung) (*rootfs.State, error) {
 	if rung == sandbox.Swap {
-		return rootfs.Scan(ctx, dir, ".", "etc") // what is directly in them is renamed for each command
+		return before.Rescan(ctx, dir, ".", "etc") // what is directly in them is renamed for each command
 	}
-	return rootfs.Scan(ctx, dir)
+	return before.Rescan(ctx, dir)
 }
 
 // spool copies what changed in a root, so that the root may change again while

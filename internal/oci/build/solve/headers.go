@@ -27,13 +27,35 @@ func (s *solver) headers(n *snapshot) files.View {
 			if err != nil {
 				return err
 			}
-			open := func() (io.ReadCloser, error) { return s.open(ctx, l) }
-			if err := s.scanLayer(ctx, id, open, visit); err != nil {
+			if err := s.scanMade(ctx, l, id, visit); err != nil {
 				return damaged(ctx, l, err)
 			}
 		}
 		return nil
 	})
+}
+
+// scanMade does so for a layer that a step made, now or in an earlier build.
+func (s *solver) scanMade(ctx context.Context, l *layer, id v1.Hash, visit cache.Visit) error {
+	scan := func(visit cache.Visit) error {
+		return s.scanLayer(ctx, id, func() (io.ReadCloser, error) { return s.open(ctx, l) }, visit)
+	}
+	if l.key == "" || s.Layout.Holds(l.written) {
+		return scan(visit)
+	}
+	return s.scanAway(ctx, cache.Away{Layers: []v1.Hash{id}, Scan: scan, Size: l.written.Descriptor.Size}, visit)
+}
+
+// scanAway does so for layers of which some are not in the layout.
+func (s *solver) scanAway(ctx context.Context, a cache.Away, visit cache.Visit) error {
+	a.Layout, a.Keep = s.Layout, files.Kept
+	a.Later = func(do func()) {
+		s.group.Go(func() error {
+			do()
+			return nil
+		})
+	}
+	return s.Cache.ScanAway(ctx, a, visit)
 }
 
 // scanImage does so for the layers of an image.
@@ -42,6 +64,19 @@ func (s *solver) scanImage(ctx context.Context, base *oci.Base, visit cache.Visi
 	if err != nil {
 		return err
 	}
+	away := cache.Away{Scan: func(visit cache.Visit) error { return s.scanLayers(ctx, base, layers, visit) }}
+	for _, l := range layers {
+		away.Layers = append(away.Layers, l.DiffID)
+		if !s.Layout.Holds(l) {
+			away.Size += l.Descriptor.Size
+		}
+	}
+	return s.scanAway(ctx, away, visit)
+}
+
+// scanLayers does so from the layers themselves, which it fetches unless the
+// headers of all are known here.
+func (s *solver) scanLayers(ctx context.Context, base *oci.Base, layers []oci.Layer, visit cache.Visit) error {
 	for _, l := range layers {
 		open := func() (io.ReadCloser, error) {
 			if err := s.Layout.Keep(ctx, base.Image); err != nil {

@@ -83,8 +83,8 @@ func (s *solver) want(step *graph.Step) {
 // done last: whoever waits for the result then sees it anyway.
 func (s *solver) tell(ctx context.Context, layers []*layer) {
 	for _, l := range layers {
-		if l.written.From != nil && l.key != "" {
-			continue // it stays in the registry of the cache until the push
+		if l.key != "" && (l.written.From != nil || !s.Layout.Holds(l.written)) {
+			continue // it stays in the cache until the push
 		}
 		s.group.Go(func() error {
 			select {
@@ -155,16 +155,7 @@ func (l *layer) replay(ctx context.Context) io.ReadCloser {
 			return err
 		}
 		return archive.Close()
-	}, func() error { return nil })
-}
-
-// ahead reads content while what was read before is used, so that
-// decompressing and unpacking go side by side. Closing it closes content.
-func ahead(content io.ReadCloser) io.ReadCloser {
-	return piped(func(to io.Writer) error {
-		_, err := io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{content}, make([]byte, copyBuffer))
-		return err
-	}, content.Close)
+	})
 }
 
 // pipe is what another goroutine writes.
@@ -172,14 +163,13 @@ type pipe struct {
 	*bufio.Reader
 	source *io.PipeReader
 	ended  chan struct{}
-	after  func() error
 }
 
-// piped returns what write writes, for reading. after is called when the
-// result is closed, once write has returned.
-func piped(write func(io.Writer) error, after func() error) *pipe {
+// piped returns what write writes, for reading. Closing it waits until write has
+// returned.
+func piped(write func(io.Writer) error) *pipe {
 	reader, writer := io.Pipe()
-	p := &pipe{bufio.NewReaderSize(reader, copyBuffer), reader, make(chan struct{}), after}
+	p := &pipe{bufio.NewReaderSize(reader, copyBuffer), reader, make(chan struct{})}
 	go func() {
 		defer close(p.ended)
 		buffer := bufio.NewWriterSize(writer, copyBuffer)
@@ -196,5 +186,5 @@ func piped(write func(io.Writer) error, after func() error) *pipe {
 func (p *pipe) Close() error {
 	p.source.Close()
 	<-p.ended
-	return p.after()
+	return nil
 }

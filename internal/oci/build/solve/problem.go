@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
 	"github.com/deploy-action/deploy-action/internal/oci/build/failure"
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 	"github.com/deploy-action/deploy-action/internal/oci/build/rootfs"
@@ -22,7 +23,7 @@ import (
 // locate adds a step's line to what is wrong with it.
 func (s *solver) locate(step *graph.Step, err error) error {
 	line := s.line(step)
-	if line == 0 {
+	if _, broken := errors.AsType[*cache.BrokenError](err); broken || line == 0 {
 		return err
 	}
 	at := fmt.Sprintf("%s:%d: ", s.File, line)

@@ -12,7 +12,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/oci/build/graph"
 )
 
-// fetches is how many layers are fetched from a registry at the same time.
+// fetches is how many layers of the cache are fetched at the same time.
 const fetches = 4
 
 // recall returns what an earlier build made of a step; nil if there is nothing.
@@ -71,7 +71,7 @@ func (s *solver) remember(ctx context.Context, key string, l *layer) {
 	})
 }
 
-// fetch copies a layer that is only in a registry into the layout, once.
+// fetch copies a layer that is only elsewhere into the layout, once.
 func (s *solver) fetch(ctx context.Context, l *layer) error {
 	if l.key == "" {
 		return s.Layout.KeepLayer(ctx, s.Client, l.written) // an image that was pushed before may have it
@@ -87,11 +87,8 @@ func (s *solver) fetch(ctx context.Context, l *layer) error {
 		return context.Cause(ctx)
 	}
 	defer func() { <-s.fetches }()
-	if err := s.Layout.KeepLayer(ctx, s.Client, l.written); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return &cache.BrokenError{Key: l.key, Err: err}
+	if err := s.Cache.Fetch(ctx, l.key, l.written, s.Layout); err != nil {
+		return err
 	}
 	if err := s.Cache.Keep(ctx, l.key, l.written, s.Layout); err != nil {
 		s.Note(err.Error())
@@ -102,7 +99,7 @@ func (s *solver) fetch(ctx context.Context, l *layer) error {
 // prefetch begins to fetch all that unpacking a snapshot will need.
 func (s *solver) prefetch(ctx context.Context, n *snapshot) {
 	for _, l := range n.chain() {
-		if l.key != "" && l.written.From != nil && !l.asked.Swap(true) {
+		if l.key != "" && !l.asked.Swap(true) {
 			s.group.Go(func() error { return s.fetch(ctx, l) })
 		}
 	}
@@ -117,15 +114,20 @@ func damaged(ctx context.Context, l *layer, err error) error {
 	return &cache.BrokenError{Key: l.key, Err: err}
 }
 
-// check looks whether the layers of the result that nobody fetched are still
-// in their registry.
-func (s *solver) check(ctx context.Context, chain []*layer) error {
+// settle sees to it that the layers of the result that nobody fetched can be
+// pushed.
+func (s *solver) settle(ctx context.Context, chain []*layer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(fetches)
 	for _, l := range chain {
-		if l.key != "" && !s.Layout.Holds(l.written) {
-			group.Go(func() error { return s.Cache.Check(ctx, l.key, l.written) })
+		if l.key == "" {
+			continue
 		}
+		group.Go(func() error {
+			var err error
+			l.written, err = s.Cache.Settle(ctx, l.key, l.written, s.Layout)
+			return err
+		})
 	}
 	return group.Wait()
 }

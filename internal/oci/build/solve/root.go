@@ -3,6 +3,7 @@ package solve
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/deploy-action/deploy-action/internal/oci"
@@ -140,17 +141,51 @@ func (s *solver) unpackImage(ctx context.Context, dir string, base *oci.Base) er
 	if err != nil {
 		return err
 	}
-	return s.Layout.KeepEach(ctx, base.Image, func(i int) error {
-		plain, err := s.Layout.OpenLayer(layers[i].Descriptor, layers[i].DiffID)
-		if err != nil {
-			return err
+	kept := make([]bool, len(layers))
+	for i, l := range layers {
+		kept[i] = s.Cache.HoldsLayer(l.DiffID)
+	}
+	return s.Layout.KeepEach(ctx, base.Image, func(i int) bool { return !kept[i] }, func(i int) error {
+		var err error
+		if kept[i] {
+			err = s.applyKept(ctx, dir, layers[i])
+		} else {
+			err = s.applyBase(ctx, dir, layers[i])
 		}
-		content := ahead(plain)
-		err = rootfs.Apply(ctx, dir, content)
-		content.Close()
 		if err != nil {
 			return fmt.Errorf("unpacking layer %d of %d of %s: %w", i+1, len(layers), base.Repository.Name, err)
 		}
 		return nil
 	})
+}
+
+// applyBase adds a layer of a base image to a root, once it is in the layout, and
+// keeps it in the cache for the next time.
+func (s *solver) applyBase(ctx context.Context, dir string, l oci.Layer) error {
+	plain, err := s.Layout.OpenLayer(l.Descriptor, l.DiffID)
+	if err != nil {
+		return err
+	}
+	content := ahead(s.Cache.KeepLayer(l.DiffID, plain))
+	defer content.Close()
+	return rootfs.Apply(ctx, dir, content)
+}
+
+// applyKept adds one that the cache has.
+func (s *solver) applyKept(ctx context.Context, dir string, l oci.Layer) error {
+	plain, err := s.Cache.OpenLayer(l.DiffID)
+	if err != nil {
+		return s.Cache.BreakLayer(l.DiffID, err)
+	}
+	content := ahead(plain)
+	defer content.Close()
+	err = rootfs.Apply(ctx, dir, content)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	// Whether the layer is to blame, and not a full disk, is known at its end.
+	if _, damage := io.Copy(io.Discard, content); damage != nil {
+		return s.Cache.BreakLayer(l.DiffID, err)
+	}
+	return err
 }

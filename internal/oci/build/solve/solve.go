@@ -125,13 +125,13 @@ func Solve(ctx context.Context, req Request) (Result, error) {
 }
 
 // collect gathers the layers of the graph's result, all of which are written or
-// in a registry.
+// in a cache.
 func (s *solver) collect(ctx context.Context, n *snapshot) (Result, error) {
 	if n.source {
 		return Result{}, fmt.Errorf("building: the result is a source of files and no image")
 	}
 	chain := n.chain()
-	if err := s.check(ctx, chain); err != nil {
+	if err := s.settle(ctx, chain); err != nil {
 		return Result{}, err
 	}
 	result := Result{Base: n.base}
