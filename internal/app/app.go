@@ -14,6 +14,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/builtin"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sibling"
 	"github.com/deploy-action/deploy-action/internal/workflow"
 )
 
@@ -54,6 +55,9 @@ func Main(ctx context.Context, sys Sys) int {
 	}
 	if len(sys.Args) > 1 && sys.Args[1] == helperVerb {
 		return runHelper(ctx, sys)
+	}
+	if len(sys.Args) == 2 && sys.Args[1] == sibling.Verb {
+		return buildForSibling(ctx, sys)
 	}
 	m := &machine{Sys: sys, getenv: lookup(sys.Environ)}
 	m.runner = workflow.New(m.getenv, sys.Stdout)

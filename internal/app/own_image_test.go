@@ -44,6 +44,11 @@ func TestOwnImage(t *testing.T) {
 		"side by side":       ownSideBySide,
 		"a hook's image":     ownHook,
 		"beside a socket":    ownSocket,
+		"a sibling":          ownSibling,
+		"a sibling's cache":  ownSiblingCache,
+		"a sibling's logins": ownSiblingLogins,
+		"a killed sibling":   ownSiblingKilled,
+		"no sibling":         ownSiblingRefused,
 	}
 	base := sync.OnceValue(func() string { return pushToolchain(t, registry.Host) })
 	for name, test := range cases {

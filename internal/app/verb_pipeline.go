@@ -164,7 +164,10 @@ func (s *session) containers(ctx context.Context, app *config.App) (docker *cont
 	if err != nil {
 		return nil, nil, err
 	}
-	docker, err = container.Open(ctx, host.Getenv, oci.Credentials{Getenv: host.Getenv, Environ: host.Environ, DockerConfig: host.DockerConfig})
+	credentials := oci.Credentials{Getenv: host.Getenv, Environ: host.Environ, DockerConfig: host.DockerConfig}
+	docker, err = container.Open(ctx, host.Getenv, credentials, container.Need{
+		Summary: "Docker engine not reachable", Purpose: "A command in an image needs a Docker engine", Instead: "remove the step",
+	})
 	if err != nil {
 		remove()
 		return nil, nil, err

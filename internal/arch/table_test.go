@@ -40,6 +40,11 @@ var table = []row{
 		"it executes a graph and has never seen a Dockerfile",
 	},
 	{"oci/build/buildkit", []string{"oci", "oci/build/failure", "oci/build/files", "secret", "diag"}, "it has a daemon build, and knows no graph"},
+	{
+		"oci/build/sibling",
+		[]string{"oci", "oci/container", "oci/build/sandbox", "artifact", "secret", "diag"},
+		"it has this program build in another container, and is told how",
+	},
 	{"oci/build", []string{"oci", "oci/build/*", "artifact", "secret", "retry", "diag"}, "it builds a Dockerfile and knows no app: neither plugins nor the engine"},
 	{"oci/build/sandbox", []string{"secret", "retry", "diag"}, "it runs a command in a folder and knows neither images nor Dockerfiles"},
 	{"oci/container", []string{"oci", "secret", "diag"}, "it runs a command in an image and knows no pipeline"},
@@ -47,7 +52,7 @@ var table = []row{
 	{"cloud/*", []string{"cloud/oidc", "component", "secret", "retry", "diag"}, "what the plugins of a cloud share is made from what a plugin is given"},
 	{
 		"plugin/*",
-		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/build/buildkit", "oci/attest", "cloud/*", "retry"},
+		[]string{"component", "artifact", "diag", "secret", "oci", "oci/build", "oci/build/buildkit", "oci/build/sibling", "oci/container", "oci/attest", "cloud/*", "retry"},
 		"a plugin does not know where it runs, and shares code with another plugin through cloud or oci",
 	},
 	{"builtin", []string{"component", "plugin/*"}, "it is a list"},

@@ -52,6 +52,9 @@ type Credentials struct {
 	Getenv  func(string) string // nil: no variables
 	Environ func() []string     // for credential helpers; nil: none
 
+	// Ask is asked in place of all others; nil for none.
+	Ask func(ctx context.Context, host string) (Login, error)
+
 	// DockerConfig is the content of Docker's configuration file, where that may
 	// change or be hidden meanwhile; "" reads it at each lookup.
 	DockerConfig secret.Text
@@ -63,6 +66,9 @@ const registryAuth = "REGISTRY_AUTH"
 // Lookup returns the login for a host, or the zero Login where nobody signs in.
 func (c Credentials) Lookup(ctx context.Context, host string) (Login, error) {
 	host = canonicalHost(host)
+	if c.Ask != nil {
+		return c.Ask(ctx, host)
+	}
 	for _, known := range slices.Sorted(maps.Keys(c.Logins)) {
 		if canonicalHost(known) == host {
 			return c.Logins[known], nil

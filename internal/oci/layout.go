@@ -78,6 +78,11 @@ func (l *Layout) Compress(format string, level int) {
 	l.compression = compress.Settings{Format: compress.Format(format), Level: level}
 }
 
+// Compression returns what Compress was called with.
+func (l *Layout) Compression() (format string, level int) {
+	return string(l.compression.Format), l.compression.Level
+}
+
 // Compressions lists the formats that layers can be compressed in.
 func Compressions() []string { return []string{string(compress.Gzip), string(compress.Zstd)} }
 

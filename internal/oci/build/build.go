@@ -25,6 +25,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/oci/build/buildkit"
 	"github.com/deploy-action/deploy-action/internal/oci/build/cache"
 	"github.com/deploy-action/deploy-action/internal/oci/build/sandbox"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sibling"
 	"github.com/deploy-action/deploy-action/internal/secret"
 )
 
@@ -63,12 +64,17 @@ type Request struct {
 	Rung sandbox.Rung // the only way to run commands that is tried; 0 is all
 	Fit  Fit          // what [Suits] found out, which is not tried again
 
-	Daemon *buildkit.Daemon // who builds; nil is the built-in engine
+	// Who builds: a daemon, or this engine in another container of this program's
+	// image; nil for both is this engine, here.
+	Daemon  *buildkit.Daemon
+	Sibling *sibling.Container
 
 	// Progress shows fn as a step, with what fn writes as its output; nil shows
 	// nothing. Note is told what the user may want to know; nil tells nobody.
 	Progress func(ctx context.Context, title string, fn func(context.Context, io.Writer) error) error
 	Note     func(text string)
+
+	written func(oci.Layer) // told of layers that are in Layout; nil for nobody
 }
 
 // RemoteCache is a repository that keeps what steps made, and who may read it:
@@ -98,6 +104,9 @@ type Base struct{ Name, Digest string }
 // layout.
 func Build(ctx context.Context, req Request) (Result, error) {
 	req = withDefaults(req)
+	if req.Sibling != nil {
+		return handToSibling(ctx, req)
+	}
 	root, err := openRoot(req)
 	if err != nil {
 		return Result{}, err

@@ -96,7 +96,7 @@ func (j job) solve(ctx context.Context) (_ solve.Result, err error) {
 			req.Note(skipped(name))
 		}
 	}()
-	var written func(oci.Layer)
+	written := req.written
 	if req.Ahead != nil {
 		written = func(layer oci.Layer) { req.Ahead.Send(ctx, layer) }
 	}

@@ -121,9 +121,21 @@ func testDaemon(t *testing.T, daemon *buildkit.Daemon) {
 		return req
 	}
 	t.Run("files", func(t *testing.T) { testDaemonFiles(t, daemon) })
+	t.Run("a right", func(t *testing.T) {
+		_, err := build.Build(t.Context(), newDaemonRequest(t, shell+"FROM shell\nRUN --network=host true\n"))
+		problem, ok := errors.AsType[*diag.Problem](err)
+		if !ok || !strings.Contains(problem.Detail, `use "docker-ref"`) {
+			t.Fatalf("Build = %v (%+v), want a problem with a remedy", err, problem)
+		}
+		// Docker engine 20.10 knows no such right.
+		if !strings.Contains(problem.Detail, "network.host is not allowed") && !strings.HasPrefix(problem.Detail, "Dockerfile:5: BuildKit says: Unknown flag: network.") {
+			t.Errorf("detail is %q, want one with the right", problem.Detail)
+		}
+	})
 	t.Run("commands", func(t *testing.T) {
 		req := newDaemonRequest(t, shell+"FROM shell AS one\nARG V\nRUN --mount=type=secret,id=key echo says-$V && wc -c < /run/secrets/key > /size && echo $V > /made\n"+
 			"FROM one AS two\nRUN false\n")
+		req.NoCache = true // an engine of this machine's remembers
 		req.Target, req.Args = "one", map[string]string{"V": "7"}
 		req.Secrets = map[string]secret.Text{"key": "hidden"}
 		seen := watch(&req)

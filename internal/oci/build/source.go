@@ -80,10 +80,11 @@ func readIgnore(root, context *os.Root, req Request) (*patternmatcher.PatternMat
 }
 
 // ownFolders are patterns for what is no part of the context where it is in it:
-// what the build itself writes, and git's settings, in which a checkout leaves
-// the job's token. Git does without them.
+// what the build itself writes, this program's state folder, which changes with
+// every run, and git's settings, in which a checkout leaves the job's token. Git
+// does without them.
 func ownFolders(req Request) []string {
-	patterns := []string{"**/.git/config", "**/.git/modules/**/config"}
+	patterns := []string{"**/.deploy-action", "**/.git/config", "**/.git/modules/**/config"}
 	for _, dir := range []string{req.Layout.Dir(), req.Steps, req.Caches, req.Work} {
 		name, err := filepath.Rel(req.Context, dir)
 		if err == nil && dir != "" && name != "." && filepath.IsLocal(name) {

@@ -1,17 +1,14 @@
 // Package container runs one command in a container of a Docker engine, and
-// removes the container. It shares no files with it. Deployments are not its
-// business: what stays is made by a platform.
+// removes the container. It shares no files with it but those of the mounts that
+// it is told, and says which the container is that this program is in. Deployments
+// are not its business: what stays is made by a platform.
 package container
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"path/filepath"
-	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -29,8 +26,9 @@ type Engine struct {
 
 // Open connects to the engine that the variable DOCKER_HOST names, or else to
 // the one of this machine. Images are pulled with what credentials know. That
-// there is no engine is a problem. The caller closes the Engine.
-func Open(ctx context.Context, getenv func(string) string, credentials oci.Credentials) (*Engine, error) {
+// there is no engine is a problem in the words of need. The caller closes the
+// Engine.
+func Open(ctx context.Context, getenv func(string) string, credentials oci.Credentials, need Need) (*Engine, error) {
 	e := &Engine{address: cmp.Or(getenv(client.EnvOverrideHost), client.DefaultDockerHost), credentials: credentials}
 	options := []client.Opt{client.WithAPIVersion(getenv(client.EnvOverrideAPIVersion))}
 	if folder := getenv(client.EnvOverrideCertPath); folder != "" {
@@ -39,16 +37,14 @@ func Open(ctx context.Context, getenv func(string) string, credentials oci.Crede
 	}
 	var err error
 	if e.docker, err = client.New(append(options, client.WithHost(e.address))...); err != nil {
-		return nil, &diag.Problem{
-			Summary: "Unusable settings of a Docker engine",
-			Detail: fmt.Sprintf("The address is %q. It comes from the variable DOCKER_HOST and is of the form \"unix:///PATH\" or "+
-				"\"tcp://HOST:PORT\"; DOCKER_CERT_PATH and DOCKER_API_VERSION count, too.", e.address),
-			Err: err,
-		}
+		return nil, Unusable(e.address, err)
 	}
 	if _, err := e.docker.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		_ = e.docker.Close() // it was never connected
-		return nil, e.unreachable(ctx, err)
+		if ctx.Err() != nil || !client.IsErrConnectionFailed(err) {
+			return nil, explain(ctx, "connecting to the Docker engine", err)
+		}
+		return nil, need.Unreachable(ctx, e.address, err)
 	}
 	return e, nil
 }
@@ -107,35 +103,4 @@ func explain(ctx context.Context, doing string, err error) error {
 		return context.Cause(ctx)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// unreachable says why there is no connection. The client's error names a
-// socket that is missing or closed to us in its text only, so this knocks
-// itself.
-func (e *Engine) unreachable(ctx context.Context, err error) error {
-	if ctx.Err() != nil || !client.IsErrConnectionFailed(err) {
-		return explain(ctx, "connecting to the Docker engine", err)
-	}
-	problem := &diag.Problem{
-		Summary: "Docker engine not reachable",
-		Detail: fmt.Sprintf("A command in an image needs a Docker engine, and nothing answers at %q. Start the engine, "+
-			"name another one with the variable DOCKER_HOST, or remove the step.", e.address),
-		Err: err,
-	}
-	socket, local := strings.CutPrefix(e.address, "unix://")
-	if !local {
-		return problem
-	}
-	conn, knocked := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	switch {
-	case knocked == nil:
-		_ = conn.Close() // it was only asked whether it opens
-	case errors.Is(knocked, fs.ErrNotExist):
-		problem.Detail = fmt.Sprintf("A command in an image needs a Docker engine, and there is no socket at %q. Start the engine, name another "+
-			"one with the variable DOCKER_HOST, or remove the step. Hosted runners have an engine on Linux only.", socket)
-	case errors.Is(knocked, fs.ErrPermission):
-		problem.Detail = fmt.Sprintf("A command in an image needs a Docker engine, and this user may not open its socket %q. Add the user to the "+
-			"group that owns the socket, usually \"docker\", or run as root.", socket)
-	}
-	return problem
 }

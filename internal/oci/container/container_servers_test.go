@@ -23,7 +23,7 @@ func TestRealEngine(t *testing.T) {
 	t.Parallel()
 	real := servers.Docker(t)
 	real.ImportBusybox(t)
-	e, err := container.Open(t.Context(), environ("DOCKER_HOST", real.Host), oci.Credentials{})
+	e, err := container.Open(t.Context(), environ("DOCKER_HOST", real.Host), oci.Credentials{}, need)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,15 @@ func TestRealEngine(t *testing.T) {
 		status, err := e.Run(t.Context(), task("sh", "-c", `echo "to $TOKEN"; echo oops >&2; exit 3`), &out)
 		if err != nil || status != 3 || !strings.Contains(out.String(), "to t0ken\n") || !strings.Contains(out.String(), "oops\n") {
 			t.Errorf("Run = %d, %v, and wrote %q", status, err, out.String())
+		}
+	})
+	t.Run("input and errors", func(t *testing.T) {
+		var out, errs bytes.Buffer
+		reading := task("sh", "-c", "cat; echo oops >&2")
+		reading.Input, reading.Errors, reading.Unlogged = strings.NewReader("read this\n"), &errs, true
+		status, err := e.Run(t.Context(), reading, &out)
+		if err != nil || status != 0 || out.String() != "read this\n" || errs.String() != "oops\n" {
+			t.Errorf("Run = %d, %v, and wrote %q and %q", status, err, out.String(), errs.String())
 		}
 	})
 	t.Run("much output", func(t *testing.T) {

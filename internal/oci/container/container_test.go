@@ -30,18 +30,21 @@ func environ(name, value string) func(string) string {
 	}
 }
 
+// need is what the engine is for.
+var need = container.Need{Summary: "Docker engine not reachable", Purpose: "This test needs a Docker engine", Instead: "skip it"}
+
 func TestOpenSaysWhyThereIsNoEngine(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "no.sock")
 	cases := map[string]struct{ host, summary, detail string }{
-		"nobody listens": {"tcp://127.0.0.1:1", "Docker engine not reachable", `nothing answers at "tcp://127.0.0.1:1"`},
+		"nobody listens": {"tcp://127.0.0.1:1", "Docker engine not reachable", `This test needs a Docker engine, and nothing answers at "tcp://127.0.0.1:1". Start the engine, name another one with the variable DOCKER_HOST, or skip it.`},
 		"no socket":      {"unix://" + missing, "Docker engine not reachable", `there is no socket at "` + missing + `"`},
 		"no address":     {"nonsense", "Unusable settings of a Docker engine", `The address is "nonsense".`},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := container.Open(t.Context(), environ("DOCKER_HOST", c.host), oci.Credentials{})
+			_, err := container.Open(t.Context(), environ("DOCKER_HOST", c.host), oci.Credentials{}, need)
 			problem, ok := errors.AsType[*diag.Problem](err)
 			if !ok || problem.Summary != c.summary || !strings.Contains(problem.Detail, c.detail) {
 				t.Errorf("Open(%q) = %v, want %q, which says %q", c.host, err, c.summary, c.detail)
@@ -54,7 +57,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := container.Open(ctx, environ("DOCKER_HOST", "tcp://127.0.0.1:1"), oci.Credentials{})
+	_, err := container.Open(ctx, environ("DOCKER_HOST", "tcp://127.0.0.1:1"), oci.Credentials{}, need)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Open = %v, want that it was cancelled", err)
 	}
@@ -63,7 +66,7 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 // open connects to a fake engine.
 func open(t *testing.T, host string, getenv func(string) string) *container.Engine {
 	t.Helper()
-	e, err := container.Open(t.Context(), environ("DOCKER_HOST", host), oci.Credentials{Getenv: getenv})
+	e, err := container.Open(t.Context(), environ("DOCKER_HOST", host), oci.Credentials{Getenv: getenv}, need)
 	if err != nil {
 		t.Fatal(err)
 	}

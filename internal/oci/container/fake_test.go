@@ -19,6 +19,8 @@ type fakeEngine struct {
 	runs   func()         // the command itself; nil for one that ends at once
 	refuse map[string]int // answers with an error, by path without version and names
 
+	known map[string]container.InspectResponse // containers that run already, by ID
+
 	mu     sync.Mutex
 	live   map[string]bool // containers by name
 	made   []container.CreateRequest
@@ -39,6 +41,7 @@ func newFakeEngine(t *testing.T) (f *fakeEngine, host string) {
 		"POST /containers/{id}/wait":   f.wait,
 		"POST /containers/{id}/start":  f.start,
 		"DELETE /containers/{id}":      f.remove,
+		"GET /containers/{id}/json":    f.inspect,
 		"POST /images/create":          f.pull,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -130,6 +133,14 @@ func (f *fakeEngine) remove(w http.ResponseWriter, r *http.Request) {
 	}
 	delete(f.live, r.PathValue("id"))
 	w.WriteHeader(http.StatusNoContent)
+}
+
+func (f *fakeEngine) inspect(w http.ResponseWriter, r *http.Request) {
+	if found, ok := f.known[r.PathValue("id")]; ok {
+		answer(w, http.StatusOK, found)
+		return
+	}
+	answer(w, http.StatusNotFound, map[string]string{"message": "fake: no such container"})
 }
 
 func (f *fakeEngine) pull(w http.ResponseWriter, r *http.Request) {

@@ -30,6 +30,19 @@ type Task struct {
 	Command []string               // in place of the image's own entry point and command
 	Env     map[string]secret.Text // over that of the image
 	Labels  map[string]string      // of the container
+
+	// Input is what the command reads; nil for nothing. The command's input ends
+	// with it, and also when this process is killed. After Run it must end, too.
+	Input io.Reader
+
+	// Errors takes what the command writes to its second stream; nil joins that
+	// to the first.
+	Errors io.Writer
+
+	Like     *Own    // the container has the network and the working folder of that one; nil for the engine's own
+	Mounts   []Mount // nothing else is shared with the command
+	Mounting bool    // the command may mount: it is kept from the machine by its namespaces only
+	Unlogged bool    // the engine keeps nothing of the output
 }
 
 // Run runs a command in a new container, writes its output to out, and returns
@@ -40,15 +53,10 @@ func (e *Engine) Run(ctx context.Context, t Task, out io.Writer) (status int, er
 	// creation was lost.
 	name := "deploy-action-" + strings.ToLower(rand.Text())
 	defer func() { err = errors.Join(err, e.remove(ctx, name)) }()
-	_, err = e.docker.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name:       name,
-		Config:     &container.Config{Image: t.Image, Entrypoint: t.Command[:1], Cmd: t.Command[1:], Env: entries(t.Env), Labels: t.Labels},
-		HostConfig: &container.HostConfig{AutoRemove: true}, // also where we are killed
-	})
-	if err != nil {
+	if _, err = e.docker.ContainerCreate(ctx, t.options(name)); err != nil {
 		return 0, explain(ctx, fmt.Sprintf("making a container of %q", t.Image), err)
 	}
-	attached, err := e.docker.ContainerAttach(ctx, name, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
+	attached, err := e.docker.ContainerAttach(ctx, name, client.ContainerAttachOptions{Stream: true, Stdin: t.Input != nil, Stdout: true, Stderr: true})
 	if err != nil {
 		return 0, explain(ctx, "listening to the container", err)
 	}
@@ -60,7 +68,18 @@ func (e *Engine) Run(ctx context.Context, t Task, out io.Writer) (status int, er
 	if _, err := e.docker.ContainerStart(ctx, name, client.ContainerStartOptions{}); err != nil {
 		return 0, notStarted(ctx, t, err)
 	}
-	if _, err := stdcopy.StdCopy(out, out, attached.Reader); err != nil {
+	if t.Input != nil {
+		go func() {
+			// A command that has ended reads no more; how it ended says why.
+			_, _ = io.Copy(attached.Conn, t.Input)
+			_ = attached.CloseWrite()
+		}()
+	}
+	errs := t.Errors
+	if errs == nil {
+		errs = out
+	}
+	if _, err := stdcopy.StdCopy(out, errs, attached.Reader); err != nil {
 		return 0, explain(ctx, "reading the command's output", err)
 	}
 	select {
@@ -72,6 +91,30 @@ func (e *Engine) Run(ctx context.Context, t Task, out io.Writer) (status int, er
 	case err := <-ended.Error:
 		return 0, explain(ctx, "waiting for the command", err)
 	}
+}
+
+// options describe the container.
+func (t Task) options(name string) client.ContainerCreateOptions {
+	config := &container.Config{Image: t.Image, Entrypoint: t.Command[:1], Cmd: t.Command[1:], Env: entries(t.Env), Labels: t.Labels}
+	if t.Input != nil {
+		// Once: where we are killed, the engine closes the command's input.
+		config.OpenStdin, config.StdinOnce, config.AttachStdin = true, true, true
+	}
+	host := &container.HostConfig{AutoRemove: true} // also where we are killed
+	if t.Like != nil {
+		config.WorkingDir, host.NetworkMode = t.Like.Dir, container.NetworkMode(t.Like.network())
+	}
+	for _, m := range t.Mounts {
+		host.Mounts = append(host.Mounts, m.entry())
+	}
+	if t.Mounting {
+		host.CapAdd = []string{"CAP_SYS_ADMIN"}
+		host.SecurityOpt = []string{"seccomp=unconfined", "apparmor=unconfined"}
+	}
+	if t.Unlogged {
+		host.LogConfig.Type = "none"
+	}
+	return client.ContainerCreateOptions{Name: name, Config: config, HostConfig: host}
 }
 
 // notStarted explains a command that the engine could not start.

@@ -164,7 +164,7 @@ func (b *builder) build(ctx context.Context, req component.BuildRequest, notes i
 	if engine.reason != "" {
 		request.Note(engine.reason)
 	}
-	request.Daemon, request.Fit = engine.daemon, engine.fit
+	request.Daemon, request.Sibling, request.Fit = engine.daemon, engine.sibling, engine.fit
 	made, err := b.buildAll(building, request)
 	if err != nil {
 		stop() // nobody needs what is on its way

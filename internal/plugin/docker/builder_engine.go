@@ -8,10 +8,11 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci/build"
 	"github.com/deploy-action/deploy-action/internal/oci/build/buildkit"
+	"github.com/deploy-action/deploy-action/internal/oci/build/sibling"
 )
 
 // engines are the values of the attribute engine; "" is auto.
-var engines = []string{"", "auto", "builtin", "docker", "buildkit"}
+var engines = []string{"", "auto", "builtin", "docker", "buildkit", "sibling"}
 
 // checkEngine checks the attribute engine and what its value needs.
 func (b *builder) checkEngine() error {
@@ -20,7 +21,7 @@ func (b *builder) checkEngine() error {
 	case !slices.Contains(engines, name):
 		return &diag.Problem{
 			Summary: "Unknown engine",
-			Detail: fmt.Sprintf("There is no engine %q. Write \"auto\", \"builtin\", \"docker\" or \"buildkit\".%s",
+			Detail: fmt.Sprintf("There is no engine %q. Write \"auto\", \"builtin\", \"docker\", \"buildkit\" or \"sibling\".%s",
 				name, diag.Suggest(name, engines[1:])),
 			Attr: "engine",
 		}
@@ -40,10 +41,11 @@ func (b *builder) checkEngine() error {
 
 // choice is who builds, and why.
 type choice struct {
-	daemon *buildkit.Daemon // nil for the built-in engine
-	fit    build.Fit        // of the built-in engine, where that was asked
-	reason string           // for the log; "" where the configuration says it
-	close  func()
+	daemon  *buildkit.Daemon   // nil for the built-in engine
+	sibling *sibling.Container // where that builds; nil for here
+	fit     build.Fit          // of the built-in engine, where that was asked
+	reason  string             // for the log; "" where the configuration says it
+	close   func()
 }
 
 // choose finds who carries out a request.
@@ -56,6 +58,8 @@ func (b *builder) choose(ctx context.Context, req build.Request) (choice, error)
 		return found, insteadAt("engine", err) // this block has no client_config
 	case "buildkit":
 		return b.remote()
+	case "sibling":
+		return b.beside(ctx)
 	}
 	return b.best(ctx, req)
 }
@@ -113,7 +117,19 @@ func (b *builder) docker(ctx context.Context) (choice, error) {
 		done()
 		return choice{}, err
 	}
-	return choice{daemon: buildkit.InDocker(engine.Client), reason: fmt.Sprintf("The Docker engine at %q builds", engine.address), close: done}, nil
+	reason := fmt.Sprintf("The Docker engine at %q builds", engine.address)
+	return choice{daemon: buildkit.InDocker(engine.Client), reason: reason, close: done}, nil
+}
+
+// beside returns the built-in engine in another container of this program's
+// image.
+func (b *builder) beside(ctx context.Context) (choice, error) {
+	found, err := sibling.Open(ctx, b.host.Getenv)
+	if err != nil {
+		return choice{}, err
+	}
+	done := func() { _ = found.Close() } // nothing is under way
+	return choice{sibling: found, close: done}, nil
 }
 
 // remote returns the daemon that BUILDKIT_HOST names.

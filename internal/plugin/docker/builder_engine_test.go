@@ -45,6 +45,7 @@ func TestEngine(t *testing.T) {
 		"Docker is gone":      {"docker", map[string]string{"DOCKER_HOST": nobody}, "Docker engine not reachable", ""},
 		"BuildKit is gone":    {"buildkit", map[string]string{"BUILDKIT_HOST": nobody}, "BuildKit not reachable", ""},
 		"address of BuildKit": {"buildkit", map[string]string{"BUILDKIT_HOST": "example.com:1234"}, "Unusable address of BuildKit", ""},
+		"no sibling":          {"sibling", nil, "Not in a container of the action's image", ""},
 		"in a container":      {"buildkit", map[string]string{"BUILDKIT_HOST": "docker-container://x"}, "BuildKit in a container has no address", ""},
 		"no certificates": {
 			"buildkit",

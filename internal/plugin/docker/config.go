@@ -60,7 +60,11 @@ type BuilderConfig struct {
 	// machine's; "buildkit" the BuildKit daemon that BUILDKIT_HOST names, with TLS
 	// where BUILDKIT_TLS_DIR names a folder with ca.pem, cert.pem and key.pem.
 	// With "auto", the default, a daemon builds only where there is one and
-	// this program could not keep RUN instructions apart from it.
+	// this program could not keep RUN instructions apart from it. "sibling" is
+	// this program in a second container of the action's image, which the Docker
+	// engine makes and in which RUN instructions are kept apart: for self-hosted
+	// runners with an old engine, for a cache in cache_dir, and for the same
+	// layers and digests as elsewhere. In a job it needs cache_dir.
 	Engine string `hcl:"engine,optional"`
 
 	// Folder for layers and cache mounts, relative to the app's folder. A

@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +18,7 @@ import (
 	"github.com/docker/docker/client"
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/deploy-action/deploy-action/internal/diag"
+	ours "github.com/deploy-action/deploy-action/internal/oci/container"
 )
 
 // engine is a Docker engine as pack sees it. It mends what pack's own use of one
@@ -56,12 +53,7 @@ func openEngine(ctx context.Context, getenv func(string) string) (*engine, error
 	}
 	var err error
 	if e.Client, err = client.NewClientWithOpts(append(options, client.WithHost(e.address))...); err != nil {
-		return nil, &diag.Problem{
-			Summary: "Unusable settings of a Docker engine",
-			Detail: fmt.Sprintf("The address is %q. It comes from the variable DOCKER_HOST and is of the form \"unix:///PATH\" or "+
-				"\"tcp://HOST:PORT\"; DOCKER_CERT_PATH and DOCKER_API_VERSION count, too.", e.address),
-			Err: err,
-		}
+		return nil, ours.Unusable(e.address, err)
 	}
 	if _, err := e.Ping(ctx); err != nil {
 		_ = e.Close() // it was never connected
@@ -70,9 +62,7 @@ func openEngine(ctx context.Context, getenv func(string) string) (*engine, error
 	return e, nil
 }
 
-// unreachable says why there is no connection. The client's error names a
-// socket that is missing or closed to us in its text only, so this knocks
-// itself.
+// unreachable says why there is no connection.
 func (e *engine) unreachable(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -80,29 +70,10 @@ func (e *engine) unreachable(ctx context.Context, err error) error {
 	case !client.IsErrConnectionFailed(err):
 		return fmt.Errorf("connecting to the Docker engine: %w", err)
 	}
-	const remedy = "Start the engine, or name another one with the variable DOCKER_HOST; or write a Dockerfile, and build it with " +
-		"use \"docker\", which needs no engine."
-	problem := &diag.Problem{
-		Summary: "Buildpacks need a Docker engine",
-		Detail:  fmt.Sprintf("Buildpacks run in containers, and nothing answers at %q. %s", e.address, remedy),
-		Err:     err,
-	}
-	socket, local := strings.CutPrefix(e.address, "unix://")
-	if !local {
-		return problem
-	}
-	conn, knocked := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	switch {
-	case knocked == nil:
-		_ = conn.Close() // it was only asked whether it opens
-	case errors.Is(knocked, fs.ErrNotExist):
-		problem.Detail = fmt.Sprintf("Buildpacks run in containers, and there is no socket at %q. %s Hosted runners have an engine on Linux only.",
-			socket, remedy)
-	case errors.Is(knocked, fs.ErrPermission):
-		problem.Detail = fmt.Sprintf("Buildpacks run in containers, and this user may not open the engine's socket %q. Add the user to the "+
-			"group that owns it, usually \"docker\", or run as root.", socket)
-	}
-	return problem
+	return ours.Need{
+		Summary: "Buildpacks need a Docker engine", Purpose: "Buildpacks run in containers of a Docker engine",
+		Instead: "write a Dockerfile, and build it with use \"docker\", which needs no engine",
+	}.Unreachable(ctx, e.address, err)
 }
 
 // socket is the address of the engine for the containers that talk to it. Where

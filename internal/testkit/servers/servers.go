@@ -1,6 +1,6 @@
 // Package servers starts real servers for tests, [Docker], [BuildKit],
 // [Registry], [Azurite], [Vault] and [Moto], makes a builder of [Lifecycle], and finds
-// [Act], [Debian], [Packer] and [ArtifactClient].
+// [Act], [Buildah], [Debian], [Packer] and [ArtifactClient].
 //
 // It installs nothing: testdata/servers/NAME/install.sh does that. A server
 // that cannot be had skips the test with the reason on a developer's machine,

@@ -38,6 +38,15 @@ func (d *Daemon) explain(ctx context.Context, board *board, err error) error {
 			Err: err,
 		}
 	}
+	if line, what := unknownFlag(err.Error()); what != "" {
+		return &diag.Problem{
+			Summary: "BuildKit does not know a flag of the Dockerfile",
+			Detail: fmt.Sprintf("%s:%s: BuildKit says: %s. Where it is no typing error, this BuildKit, or the Docker engine that it is in, is too old "+
+				"for it. Begin the Dockerfile with the line \"# syntax=docker/dockerfile:1\", for which it fetches a newer reader of Dockerfiles; update it; "+
+				"or build with docker buildx in a step before, and name the image with use \"docker-ref\".", board.File, line, what),
+			Err: err,
+		}
+	}
 	if s := board.failed; s != nil && strings.Contains(s.name, " RUN ") {
 		if at == "" {
 			at = board.find(s.instruction())
@@ -51,6 +60,17 @@ func (d *Daemon) explain(ctx context.Context, board *board, err error) error {
 // --device, --network=host) it does not grant, or "".
 func refusedRight(text string) string {
 	return regexp.MustCompile(`(?:network\.host|security\.insecure) is not allowed|devices? .* requested by the build but not allowed`).FindString(text)
+}
+
+// unknownFlag finds in the daemon's words a flag that it does not know, and the
+// line that has it. Docker engine 20.10 has a reader of Dockerfiles to which the
+// rights of a RUN are no flags at all.
+func unknownFlag(text string) (line, what string) {
+	found := regexp.MustCompile(`parse error (?:on )?line (\d+): ([Uu]nknown flag: [\w-]+)`).FindStringSubmatch(text)
+	if found == nil {
+		return "", ""
+	}
+	return found[1], found[2]
 }
 
 // problem describes a command that did not end well.
