@@ -125,7 +125,7 @@ func TestCopy(t *testing.T) {
 	context := map[string]string{
 		"a.txt": "A", "b.txt": "B", "c.md": "C",
 		"dir/x": "X", "dir/sub/y": "Y", "dir/link": "→x",
-		"link.txt": "→a.txt",
+		"link.txt": "→a.txt", ".deploy-action/journal": "of a run", "own/.git/config": "token", "own/.git/HEAD": "H",
 	}
 	tests := map[string]struct {
 		instructions string
@@ -145,6 +145,7 @@ func TestCopy(t *testing.T) {
 		"link as a source":           {"COPY link.txt /l", "", []string{"644 0:0 l=A"}},
 		"ADD of a file":              {"ADD a.txt /", "", []string{"644 0:0 a.txt=A"}},
 		"ignored files":              {"COPY . /", "*\n!a.txt\n!dir/sub\n", []string{"644 0:0 a.txt=A", "755 0:0 dir/", "755 0:0 dir/sub/", "644 0:0 dir/sub/y=Y"}},
+		"never ours nor git's":       {"COPY . /", "*.txt\n*.md\nd*\nDockerfile\n.dockerignore\n!.deploy-action\n", []string{"755 0:0 own/", "755 0:0 own/.git/", "644 0:0 own/.git/HEAD=H"}},
 		"ignored folder":             {"COPY dir /", "**/sub", []string{"777 0:0 link→x", "644 0:0 x=X"}},
 		"variables":                  {"ARG F=a.txt\nENV D=/e\nCOPY $F ${D}/", "", []string{"755 0:0 e/", "644 0:0 e/a.txt=A"}},
 		"later copy over an earlier": {"COPY a.txt b.txt /x/\nCOPY b.txt /x/a.txt", "", []string{"755 0:0 x/", "644 0:0 x/a.txt=A", "644 0:0 x/b.txt=B", "755 0:0 x/", "644 0:0 x/a.txt=B"}},
