@@ -7,6 +7,10 @@ import (
 	_ "embed"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsami"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsecr"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsecrpull"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsssm"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
 	"github.com/deploy-action/deploy-action/internal/plugin/dockerpull"
 	"github.com/deploy-action/deploy-action/internal/plugin/dockerref"
@@ -30,6 +34,10 @@ var Reference string
 
 // Plugins are the built-in plugins, in alphabetical order.
 var Plugins = []component.Plugin{
+	awsami.Plugin,
+	awsecr.Plugin,
+	awsecrpull.Plugin,
+	awsssm.Plugin,
 	docker.Plugin,
 	dockerpull.Plugin,
 	dockerref.Plugin,

@@ -71,6 +71,33 @@ type PushPlan struct {
 	Missing []v1.Descriptor // blobs that would be sent, or mounted from the base's repository
 }
 
+// Summary tells what a push would do in one line.
+func (p PushPlan) Summary() string {
+	if p.Exists {
+		return "the registry has " + p.Image.Digest
+	}
+	var size int64
+	for _, blob := range p.Missing {
+		size += blob.Size
+	}
+	text := fmt.Sprintf("%s; %s to upload", p.Image.Digest, count(len(p.Missing), size))
+	if p.Replace != "" {
+		text += ", in place of " + p.Replace
+	}
+	return text
+}
+
+// count says how much there is to upload.
+func count(blobs int, size int64) string {
+	switch blobs {
+	case 0:
+		return "no blobs"
+	case 1:
+		return fmt.Sprintf("1 blob (%.1f MB)", float64(size)/1e6)
+	}
+	return fmt.Sprintf("%d blobs (%.1f MB)", blobs, float64(size)/1e6)
+}
+
 // PlanPush says what [Client.Push] would do. It sends reads only.
 func (c Client) PlanPush(ctx context.Context, req PushRequest) (PushPlan, error) {
 	tag, err := req.tag()

@@ -243,11 +243,17 @@ func explainImmutable(err error, tag name.Tag, current string) error {
 	if !immutable {
 		return err
 	}
+	return TagTaken(tag.Context().String(), tag.TagStr(), current, err)
+}
+
+// TagTaken is the problem of a tag that names another image, in a repository
+// that does not let tags move.
+func TagTaken(repository, tag, current string, cause error) *diag.Problem {
 	return &diag.Problem{
-		Summary: fmt.Sprintf("Tag %s cannot be moved", tag.TagStr()),
+		Summary: fmt.Sprintf("Tag %s cannot be moved", tag),
 		Detail: fmt.Sprintf("In %s it names %s, and the registry does not let a tag that exists name another image. "+
-			"Give each image a tag of its own, for example tag = gitrefpretty(), or allow tags to be overwritten in the registry's settings.", tag.Context(), current),
+			"Give each image a tag of its own, for example tag = gitrefpretty(), or allow tags to be overwritten in the registry's settings.", repository, current),
 		Attr: "tag",
-		Err:  err,
+		Err:  cause,
 	}
 }

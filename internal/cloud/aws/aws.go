@@ -5,6 +5,7 @@ package aws
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/deploy-action/deploy-action/internal/component"
@@ -23,6 +25,7 @@ type Session struct {
 	host   component.Host
 	auth   component.Auth
 	region string
+	own    sync.Map // in place of the host's SignIns
 
 	mu     sync.Mutex
 	loaded *sdk.Config
@@ -76,7 +79,13 @@ func (s *Session) Region(ctx context.Context) (string, error) {
 const attempts = 10
 
 func (s *Session) load(ctx context.Context) (sdk.Config, error) {
-	loaded, err := config.LoadDefaultConfig(ctx, config.WithRegion(s.region), config.WithSharedConfigProfile(s.host.Getenv("AWS_PROFILE")))
+	options := []func(*config.LoadOptions) error{
+		config.WithRegion(s.region), config.WithSharedConfigProfile(s.host.Getenv("AWS_PROFILE")),
+	}
+	if file := s.host.Getenv("AWS_SHARED_CREDENTIALS_FILE"); file != "" {
+		options = append(options, config.WithSharedCredentialsFiles([]string{file}))
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return sdk.Config{}, &diag.Problem{
 			Summary: "The settings for AWS cannot be read",
@@ -89,8 +98,11 @@ func (s *Session) load(ctx context.Context) (sdk.Config, error) {
 	}
 	loaded.HTTPClient = s.host.HTTP
 	loaded.Retryer = func() sdk.Retryer {
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
-			o.StandardOptions = append(o.StandardOptions, func(o *retry.StandardOptions) { o.MaxAttempts = attempts })
+		// The SDK's adaptive mode can wait for a rest of less than a nanosecond
+		// again and again: for ever, where a test's clock stands still meanwhile.
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts = attempts
+			o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(quotas)}, o.Retryables...)
 		})
 	}
 	loaded.ConfigSources = append([]any{endpoints{s.host.Getenv}}, loaded.ConfigSources...)
@@ -102,6 +114,15 @@ func (s *Session) load(ctx context.Context) (sdk.Config, error) {
 	})
 	loaded.Credentials = s.credentials(loaded)
 	return loaded, nil
+}
+
+// quotas keeps a quota that is used up from being waited for. The SDK takes its
+// code for that of a limited rate.
+func quotas(err error) sdk.Ternary {
+	if refusal, ok := errors.AsType[smithy.APIError](err); ok && refusal.ErrorCode() == "LimitExceededException" {
+		return sdk.FalseTernary
+	}
+	return sdk.UnknownTernary
 }
 
 // endpoints are the addresses of single services that the environment names,

@@ -82,7 +82,7 @@ func (s *Session) explain(err error, service, operation string) error {
 		problem.Detail = fmt.Sprintf("%s was refused: %s. Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and the clock of this machine.", call, message)
 	case slices.Contains(throttledCodes, code):
 		problem.Summary = "AWS limits the rate of requests"
-		problem.Detail = fmt.Sprintf("%s was refused %d times: %s. Other work in the account uses up the limit. Run the same command again later.", call, attempts, message)
+		problem.Detail = fmt.Sprintf("%s was refused again and again: %s. Other work in the account uses up the limit. Run the same command again later.", call, message)
 	case quotaCode.MatchString(code):
 		problem.Summary = "A quota of the AWS account is used up"
 		problem.Detail = fmt.Sprintf("%s was refused: %s. Remove what is not needed, or ask for a higher quota in the console's Service Quotas.", call, message)

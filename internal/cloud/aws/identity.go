@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -71,15 +70,24 @@ func (s *Session) Role() string {
 }
 
 // identity names one sign-in, which the operations of a run share.
-type identity struct{ role, through, accounts, region string }
+type identity struct{ role, through, accounts, region, environment string }
+
+// identity returns as whom the session signs in.
+func (s *Session) identity(region string) identity {
+	environment := ""
+	if s.Role() == "" {
+		environment = s.host.Getenv("AWS_PROFILE") + " " + s.host.Getenv("AWS_ACCESS_KEY_ID")
+	}
+	return identity{s.Role(), s.auth.Arguments["through"], strings.Join(s.auth.Accounts, ","), region, environment}
+}
 
 // credentials returns the keys of the session's identity. They are fetched when
 // the first request is signed, kept for the run, and fetched anew before they
 // end.
 func (s *Session) credentials(base sdk.Config) sdk.CredentialsProvider {
-	shared := cmp.Or(s.host.SignIns, &sync.Map{})
+	shared := cmp.Or(s.host.SignIns, &s.own)
 	role, through := s.Role(), s.auth.Arguments["through"]
-	key := identity{role, through, strings.Join(s.auth.Accounts, ","), base.Region}
+	key := s.identity(base.Region)
 	if known, ok := shared.Load(key); ok {
 		return known.(sdk.CredentialsProvider)
 	}
@@ -115,7 +123,7 @@ func (b *byToken) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	title := "Signing in to AWS as " + b.role
 	err := b.session.host.Progress.Step(ctx, title, func(ctx context.Context, step component.Step) error {
 		if b.session.host.Getenv("AWS_ACCESS_KEY_ID") != "" {
-			step.Update("by the job's OIDC token; the keys in the environment are not used")
+			fmt.Fprintln(step.Output(), "The job's OIDC token is used; the keys in the environment are not used.")
 		}
 		return retry.Do(ctx, func(ctx context.Context) (err error) {
 			keys, err = b.assume(ctx)

@@ -3,8 +3,6 @@
 package aws_test
 
 import (
-	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -13,34 +11,16 @@ import (
 	"github.com/deploy-action/deploy-action/internal/cloud/aws"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/diag"
-	"github.com/deploy-action/deploy-action/internal/secret"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
 
-const deployRole = "arn:aws:iam::222233334444:role/deploy"
-
 // jobHost is the host of a job whose token a role trusts.
 func jobHost(moto *servers.MotoServer, auth component.Auth) component.Host {
-	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"repo:acme/shop:ref:refs/heads/main","aud":"sts.amazonaws.com"}`))
-	return component.Host{
-		Progress: quiet{}, HTTP: http.DefaultClient, Getenv: moto.Getenv, Mask: func(secret.Text) {},
-		Auth: map[string]component.Auth{"aws": auth},
-		IDToken: func(context.Context, string) (secret.Text, error) {
-			return secret.Text("e30." + claims + ".c2ln"), nil
-		},
-	}
+	host := job("", &issuer{claims: map[string]string{"sub": plainSubject}}, nil)
+	host.Getenv, host.HTTP = moto.Getenv, http.DefaultClient
+	host.Auth["aws"] = auth
+	return host
 }
-
-// quiet shows nothing.
-type quiet struct{}
-
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, nothing{})
-}
-
-type nothing struct{ component.Step }
-
-func (nothing) Update(string, ...any) {}
 
 func TestSignIn(t *testing.T) {
 	t.Parallel()
@@ -49,10 +29,10 @@ func TestSignIn(t *testing.T) {
 		auth          component.Auth
 		account, says string
 	}{
-		"role":           {component.Auth{Role: deployRole}, "222233334444", ""},
-		"account":        {component.Auth{Role: deployRole, Accounts: []string{"222233334444"}}, "222233334444", ""},
-		"wrong account":  {component.Auth{Role: deployRole, Accounts: []string{"111122223333"}}, "", "AWS account 222233334444, which must not be touched"},
-		"through a role": {component.Auth{Role: deployRole, Arguments: map[string]string{"through": "arn:aws:iam::555566667777:role/hub"}}, "222233334444", ""},
+		"role":           {component.Auth{Role: role}, "222233334444", ""},
+		"account":        {component.Auth{Role: role, Accounts: []string{"222233334444"}}, "222233334444", ""},
+		"wrong account":  {component.Auth{Role: role, Accounts: []string{"111122223333"}}, "", "AWS account 222233334444, which must not be touched"},
+		"through a role": {component.Auth{Role: role, Arguments: map[string]string{"through": "arn:aws:iam::555566667777:role/hub"}}, "222233334444", ""},
 		"keys":           {component.Auth{}, "123456789012", ""},
 		"keys of the wrong account": {
 			component.Auth{Accounts: []string{"111122223333"}}, "", "AWS account 123456789012, which must not be touched",

@@ -72,34 +72,14 @@ func (g *imageRegistry) Plan(ctx context.Context, req component.PushRequest[arti
 
 // change tells what a push would do in one line.
 func (g *imageRegistry) change(plan oci.PushPlan) component.Change {
-	if plan.Exists {
-		return component.Change{Action: component.Keep, Subject: g.subject(), Reason: "the registry has " + plan.Image.Digest}
-	}
-	var size int64
-	for _, blob := range plan.Missing {
-		size += blob.Size
-	}
-	change := component.Change{
-		Action:  component.Create,
-		Subject: g.subject(),
-		Reason:  fmt.Sprintf("%s; %s to upload", plan.Image.Digest, count(len(plan.Missing), size)),
-	}
-	if plan.Replace != "" {
+	change := component.Change{Action: component.Create, Subject: g.subject(), Reason: plan.Summary()}
+	switch {
+	case plan.Exists:
+		change.Action = component.Keep
+	case plan.Replace != "":
 		change.Action = component.Update
-		change.Reason += ", in place of " + plan.Replace
 	}
 	return change
-}
-
-// count says how much there is to upload.
-func count(blobs int, size int64) string {
-	switch blobs {
-	case 0:
-		return "no blobs"
-	case 1:
-		return fmt.Sprintf("1 blob (%.1f MB)", float64(size)/1e6)
-	}
-	return fmt.Sprintf("%d blobs (%.1f MB)", blobs, float64(size)/1e6)
 }
 
 // Push implements [component.Registry].
