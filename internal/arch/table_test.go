@@ -49,6 +49,8 @@ var table = []row{
 	{"oci/build/sandbox", []string{"secret", "retry", "diag"}, "it runs a command in a folder and knows neither images nor Dockerfiles"},
 	{"oci/container", []string{"oci", "secret", "diag"}, "it runs a command in an image and knows no pipeline"},
 	{"cloud/oidc", []string{"secret"}, "it reads a token and knows no cloud"},
+	{"cloud/vpc", []string{"cloud/aws", "component", "retry", "diag"}, "it makes security groups and knows nothing that is in them"},
+	{"cloud/elb", []string{"cloud/aws", "cloud/vpc", "component", "retry", "diag"}, "it moves traffic between target groups and knows no targets"},
 	{"cloud/*", []string{"cloud/oidc", "component", "secret", "retry", "diag"}, "what the plugins of a cloud share is made from what a plugin is given"},
 	{
 		"plugin/*",
@@ -134,7 +136,7 @@ var confined = []confinement{
 	},
 	{
 		modules: []string{"github.com/aws/"},
-		only:    []string{"cloud/aws", "plugin/aws*", "plugin/lambdafunctionurl", "plugin/vault"},
+		only:    []string{"cloud/aws", "cloud/vpc", "cloud/elb", "plugin/aws*", "plugin/lambdafunctionurl", "plugin/vault"},
 		why:     "each cloud SDK stays with its cloud package and the plugins that use it; Vault's sign-in with AWS is a signed request",
 	},
 	{

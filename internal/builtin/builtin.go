@@ -7,7 +7,9 @@ import (
 	_ "embed"
 
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsalb"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsami"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsec2"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecr"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecrpull"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsssm"
@@ -34,7 +36,9 @@ var Reference string
 
 // Plugins are the built-in plugins, in alphabetical order.
 var Plugins = []component.Plugin{
+	awsalb.Plugin,
 	awsami.Plugin,
+	awsec2.Plugin,
 	awsecr.Plugin,
 	awsecrpull.Plugin,
 	awsssm.Plugin,

@@ -36,7 +36,7 @@ type RegistryConfig struct {
 	Tags map[string]string `hcl:"tags,optional"`
 
 	// Whether images are scanned for known weaknesses when they arrive.
-	ScanOnPush *bool `hcl:"scan_on_push"`
+	ScanOnPush *bool `hcl:"scan_on_push,optional"`
 
 	// "immutable" keeps a tag from ever naming another image; "mutable", as AWS
 	// makes repositories, allows it.

@@ -33,7 +33,7 @@ type SourcerConfig struct {
 
 	// How often a request is tried again that AWS throttles or that gets no
 	// answer. By default 9 times, with growing pauses.
-	MaxRetries *int `hcl:"max_retries"`
+	MaxRetries *int `hcl:"max_retries,optional"`
 
 	// ARN of a role to assume, with whatever identity the rest of the block leads
 	// to.
