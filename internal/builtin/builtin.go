@@ -12,6 +12,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/awsec2"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecr"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecrpull"
+	"github.com/deploy-action/deploy-action/internal/plugin/awslambda"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsssm"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
 	"github.com/deploy-action/deploy-action/internal/plugin/dockerpull"
@@ -19,6 +20,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/exec"
 	"github.com/deploy-action/deploy-action/internal/plugin/files"
 	"github.com/deploy-action/deploy-action/internal/plugin/golang"
+	"github.com/deploy-action/deploy-action/internal/plugin/lambdafunctionurl"
 	"github.com/deploy-action/deploy-action/internal/plugin/local"
 	"github.com/deploy-action/deploy-action/internal/plugin/null"
 	"github.com/deploy-action/deploy-action/internal/plugin/pack"
@@ -41,6 +43,7 @@ var Plugins = []component.Plugin{
 	awsec2.Plugin,
 	awsecr.Plugin,
 	awsecrpull.Plugin,
+	awslambda.Plugin,
 	awsssm.Plugin,
 	docker.Plugin,
 	dockerpull.Plugin,
@@ -48,6 +51,7 @@ var Plugins = []component.Plugin{
 	exec.Plugin,
 	files.Plugin,
 	golang.Plugin,
+	lambdafunctionurl.Plugin,
 	local.Plugin,
 	null.Plugin,
 	pack.Plugin,
