@@ -12,6 +12,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/plugin/awsec2"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecr"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsecrpull"
+	"github.com/deploy-action/deploy-action/internal/plugin/awsecs"
 	"github.com/deploy-action/deploy-action/internal/plugin/awslambda"
 	"github.com/deploy-action/deploy-action/internal/plugin/awsssm"
 	"github.com/deploy-action/deploy-action/internal/plugin/docker"
@@ -43,6 +44,7 @@ var Plugins = []component.Plugin{
 	awsec2.Plugin,
 	awsecr.Plugin,
 	awsecrpull.Plugin,
+	awsecs.Plugin,
 	awslambda.Plugin,
 	awsssm.Plugin,
 	docker.Plugin,

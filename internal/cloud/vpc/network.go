@@ -13,15 +13,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/deploy-action/deploy-action/internal/cloud/aws"
 	"github.com/deploy-action/deploy-action/internal/diag"
 )
 
 // Client works with the networks of one region. Its methods may be called at
 // the same time.
-type Client struct{ ec2 *ec2.Client }
+type Client struct{ cfg sdk.Config }
 
 // New returns a client. It sends no request.
-func New(cfg sdk.Config) *Client { return &Client{ec2.NewFromConfig(cfg)} }
+func New(cfg sdk.Config) *Client { return &Client{cfg} }
+
+// api returns the client of the SDK. No field holds it: what can be reached from a
+// value in an interface keeps its methods in the program, and EC2 has 800.
+func (c *Client) api() *ec2.Client { return ec2.NewFromConfig(c.cfg) }
 
 // Network is a virtual private cloud with some of its subnets, in the order of
 // their zones.
@@ -39,13 +44,17 @@ func (c *Client) Network(ctx context.Context, subnets []string, attr string) (Ne
 		request.Filters = []types.Filter{{Name: new("default-for-az"), Values: []string{"true"}}}
 	}
 	var found []types.Subnet
-	pages := ec2.NewDescribeSubnetsPaginator(c.ec2, request)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	err := aws.Pages(func(token *string) (*string, error) {
+		request.NextToken = token
+		page, err := c.api().DescribeSubnets(ctx, request)
 		if err != nil {
-			return Network{}, err
+			return nil, err
 		}
 		found = append(found, page.Subnets...)
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return Network{}, err
 	}
 	if len(found) == 0 {
 		return Network{}, &diag.Problem{

@@ -61,7 +61,7 @@ func (c *Client) find(ctx context.Context, app component.App, name, vpc string) 
 	if vpc != "" {
 		filters = append(filters, types.Filter{Name: new("vpc-id"), Values: []string{vpc}})
 	}
-	answer, err := c.ec2.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: filters})
+	answer, err := c.api().DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: filters})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *Client) find(ctx context.Context, app component.App, name, vpc string) 
 }
 
 func (c *Client) create(ctx context.Context, g SecurityGroup) (string, error) {
-	made, err := c.ec2.CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
+	made, err := c.api().CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{
 		GroupName: &g.Name, VpcId: &g.VPC, Description: new("Made by deploy-action for " + component.Label(g.App.Name, 200)),
 		TagSpecifications: Specification(types.ResourceTypeSecurityGroup, aws.AppTags(g.App)),
 	})
@@ -102,7 +102,7 @@ func (c *Client) permit(ctx context.Context, id string, rules []types.IpPermissi
 		return nil
 	}
 	return retry.Do(ctx, func(ctx context.Context) error {
-		_, err := c.ec2.AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: rules})
+		_, err := c.api().AuthorizeSecurityGroupIngress(ctx, &ec2.AuthorizeSecurityGroupIngressInput{GroupId: &id, IpPermissions: rules})
 		switch aws.Code(err) {
 		case "InvalidPermission.Duplicate":
 			return nil
@@ -175,7 +175,7 @@ func (c *Client) remove(ctx context.Context, id, name string, step component.Ste
 	defer cancel()
 	var last error
 	err := retry.Poll(bounded, 2*time.Second, func(ctx context.Context) (bool, error) {
-		_, err := c.ec2.DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
+		_, err := c.api().DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: &id})
 		switch aws.Code(err) {
 		case "InvalidGroup.NotFound", "InvalidGroupId.NotFound":
 			return true, nil

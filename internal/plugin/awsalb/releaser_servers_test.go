@@ -150,7 +150,7 @@ func TestReleaser(t *testing.T) {
 			t.Parallel()
 			moto := servers.Moto(t)
 			plugintest.Releaser(t, plugintest.ReleaserCase{
-				Plugin: awsalb.Plugin, RealTime: true,
+				Plugin: awsalb.Plugin, RealTime: true, Sample: 10,
 				New: func(t *testing.T, _ *plugintest.Calls) plugintest.World {
 					moto.Reset(t)
 					a := newAccount(t, moto)

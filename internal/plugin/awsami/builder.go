@@ -69,14 +69,19 @@ func (b *builder) newest(ctx context.Context) (types.Image, error) {
 	if err != nil {
 		return types.Image{}, err
 	}
-	pages := ec2.NewDescribeImagesPaginator(ec2.NewFromConfig(loaded), b.cfg.request())
+	client, request := ec2.NewFromConfig(loaded), b.cfg.request()
 	var found []types.Image
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	err = aws.Pages(func(token *string) (*string, error) {
+		request.NextToken = token
+		page, err := client.DescribeImages(ctx, request)
 		if err != nil {
-			return types.Image{}, err
+			return nil, err
 		}
 		found = append(found, page.Images...)
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return types.Image{}, err
 	}
 	if len(found) == 0 {
 		return types.Image{}, b.cfg.none(loaded.Region)

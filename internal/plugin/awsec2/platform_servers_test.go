@@ -113,7 +113,7 @@ func TestPlatform(t *testing.T) {
 	t.Parallel()
 	moto := servers.Moto(t)
 	plugintest.Platform(t, plugintest.PlatformCase{
-		Plugin: awsec2.Plugin, RealTime: true,
+		Plugin: awsec2.Plugin, RealTime: true, Sample: 10,
 		New: func(t *testing.T, _ *plugintest.Calls) plugintest.World {
 			moto.Reset(t)
 			a := newAccount(t, moto)

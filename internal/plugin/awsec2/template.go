@@ -85,13 +85,16 @@ func templates(ctx context.Context, c clients, app component.App, id string) ([]
 		filters = append(filters, types.Filter{Name: new("launch-template-name"), Values: []string{id}})
 	}
 	var found []types.LaunchTemplate
-	pages := ec2.NewDescribeLaunchTemplatesPaginator(c.ec2, &ec2.DescribeLaunchTemplatesInput{Filters: filters})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
+	err := aws.Pages(func(token *string) (*string, error) {
+		page, err := c.ec2.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{Filters: filters, NextToken: token})
 		if err != nil {
 			return nil, err
 		}
 		found = append(found, page.LaunchTemplates...)
+		return page.NextToken, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(t types.LaunchTemplate) bool {
 		return !aws.OfDeployment(vpc.Tags(t.Tags), app, sdk.ToString(t.LaunchTemplateName))

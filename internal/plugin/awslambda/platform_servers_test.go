@@ -19,7 +19,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	moto := servers.Moto(t)
 	plugintest.Platform(t, plugintest.PlatformCase{
-		Plugin: Plugin, RealTime: true,
+		Plugin: Plugin, RealTime: true, Sample: 3,
 		New: func(t *testing.T, _ *plugintest.Calls) plugintest.World {
 			account := newAccount(t, moto)
 			account.empty()

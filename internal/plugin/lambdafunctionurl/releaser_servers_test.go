@@ -51,7 +51,7 @@ func TestReleases(t *testing.T) {
 // contract releases versions of a platform that has no other use.
 func contract(t *testing.T, moto *servers.MotoServer, role string) {
 	plugintest.Releaser(t, plugintest.ReleaserCase{
-		Plugin: Plugin, RealTime: true,
+		Plugin: Plugin, RealTime: true, Sample: 3,
 		New: func(t *testing.T, _ *plugintest.Calls) plugintest.World {
 			a := newAccount(t, moto)
 			a.role = role

@@ -25,6 +25,10 @@ type PlatformCase struct {
 	// RealTime is for worlds with sockets or processes. Other worlds live in a
 	// testing/synctest bubble, where waiting takes no time.
 	RealTime bool
+
+	// Sample makes one of so many calls go wrong, and others each time, in place
+	// of every call: for worlds in which a trial takes seconds. 0 is every call.
+	Sample int
 }
 
 // target is a deployment as the contract handles it.
@@ -39,7 +43,7 @@ func Platform(t *testing.T, c PlatformCase) {
 
 // contract returns the checks of a platform with their subject.
 func (c PlatformCase) contract() (*subject, []check) {
-	s := &subject{plugin: c.Plugin, kind: platform, folder: ".", newWorld: c.New, realTime: c.RealTime}
+	s := &subject{plugin: c.Plugin, kind: platform, folder: ".", newWorld: c.New, realTime: c.RealTime, sample: c.Sample}
 	return s, []check{
 		exampleDecodes(c.Plugin.Platform),
 		unknownAttribute(c.Plugin.Platform),

@@ -2,7 +2,9 @@ package plugintest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -10,13 +12,24 @@ import (
 // polls may make any number of them.
 const mostCalls = 60
 
+// each is a flag of tests that have a sample: go test ./internal/plugin/awsecs
+// -tags servers -timeout 2h -args -every-call.
+var each = flag.Bool("every-call", false, "let every call of a component go wrong, also where that takes hours")
+
 // everyCall runs scenario once for each call that it makes, with that call
 // going wrong before and after it took effect, until a run does not reach the
 // call.
+//
+// Of a subject with a sample it is one of so many calls, and others each time,
+// unless the flag every-call is given.
 func everyCall(t *testing.T, s *subject, m mode, scenario func(*trial, strike) (reached bool, err error)) error {
 	t.Helper()
+	step := max(s.sample, 1)
+	if *each {
+		step = 1
+	}
 	for _, applied := range []bool{false, true} {
-		for at := 1; at <= mostCalls; at++ {
+		for at := 1 + rand.N(step); at <= mostCalls; at += step {
 			var (
 				struck  = strike{m, at, applied}
 				reached bool

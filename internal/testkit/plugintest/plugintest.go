@@ -99,6 +99,7 @@ type subject struct {
 	folder   string
 	newWorld newWorld
 	realTime bool
+	sample   int // of calls, as in [PlatformCase.Sample]
 }
 
 // check is one promise of the contract. It runs in as many fresh worlds as it

@@ -23,6 +23,10 @@ type ReleaserCase struct {
 
 	// RealTime is for worlds with sockets or processes.
 	RealTime bool
+
+	// Sample makes one of so many calls go wrong, and others each time, in place
+	// of every call: for worlds in which a trial takes seconds. 0 is every call.
+	Sample int
 }
 
 // Releaser checks what every releaser promises.
@@ -38,7 +42,7 @@ func (c ReleaserCase) contract() (*subject, []check) {
 	if c.Plugin.DefaultRelease {
 		k = platform // its configuration is the platform's
 	}
-	s := &subject{plugin: c.Plugin, kind: k, folder: ".", newWorld: c.New, realTime: c.RealTime}
+	s := &subject{plugin: c.Plugin, kind: k, folder: ".", newWorld: c.New, realTime: c.RealTime, sample: c.Sample}
 	checks := []check{
 		once("a plan only reads", c.plans),
 		once("releasing twice is releasing once", c.releasesTwice),
