@@ -72,7 +72,6 @@ func (w *work) copied(def *types.TaskDefinition, tags map[string]string, id stri
 		EnableFaultInjection:    def.EnableFaultInjection,
 		EphemeralStorage:        def.EphemeralStorage,
 		ExecutionRoleArn:        def.ExecutionRoleArn,
-		InferenceAccelerators:   def.InferenceAccelerators,
 		IpcMode:                 def.IpcMode,
 		Memory:                  def.Memory,
 		NetworkMode:             def.NetworkMode,
