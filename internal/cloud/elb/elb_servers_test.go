@@ -3,7 +3,6 @@
 package elb_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,19 +18,9 @@ import (
 	"github.com/deploy-action/deploy-action/internal/cloud/elb"
 	"github.com/deploy-action/deploy-action/internal/cloud/vpc"
 	"github.com/deploy-action/deploy-action/internal/component"
+	"github.com/deploy-action/deploy-action/internal/testkit/plugintest"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
-
-// quiet shows nothing.
-type quiet struct{}
-
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, nothing{})
-}
-
-type nothing struct{ component.Step }
-
-func (nothing) Update(string, ...any) {}
 
 // world is an account with a client of ours and one of its owner.
 type world struct {
@@ -44,7 +33,7 @@ type world struct {
 
 func newWorld(t *testing.T, moto *servers.MotoServer, app string) *world {
 	t.Helper()
-	host := component.Host{Progress: quiet{}, HTTP: http.DefaultClient, Getenv: moto.Getenv}
+	host := component.Host{Progress: plugintest.Quiet{}, HTTP: http.DefaultClient, Getenv: moto.Getenv}
 	session, err := aws.Open(host, "")
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +47,7 @@ func newWorld(t *testing.T, moto *servers.MotoServer, app string) *world {
 		t.Fatal(err)
 	}
 	return &world{
-		elb.New(config, quiet{}), elbv2.NewFromConfig(config), config, network,
+		elb.New(config, plugintest.Quiet{}), elbv2.NewFromConfig(config), config, network,
 		component.App{Project: "acme", Name: app, Workspace: "default"},
 	}
 }

@@ -4,7 +4,6 @@ package awsalb_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -39,17 +38,6 @@ func (targets) URL() string                         { return "" }
 func (targets) Generation() string                  { return "" }
 func (d targets) TargetGroup() (arn, region string) { return d.ARN, "us-east-1" }
 
-// quiet shows nothing.
-type quiet struct{}
-
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, nothing{})
-}
-
-type nothing struct{ component.Step }
-
-func (nothing) Update(string, ...any) {}
-
 // account is an AWS account, as its owner sees it.
 type account struct {
 	config sdk.Config
@@ -59,7 +47,7 @@ type account struct {
 
 func newAccount(t *testing.T, moto *servers.MotoServer) *account {
 	t.Helper()
-	host := component.Host{Progress: quiet{}, HTTP: &http.Client{Transport: &http.Transport{}}, Getenv: moto.Getenv, Mask: func(secret.Text) {}}
+	host := component.Host{Progress: plugintest.Quiet{}, HTTP: &http.Client{Transport: &http.Transport{}}, Getenv: moto.Getenv, Mask: func(secret.Text) {}}
 	session, err := aws.Open(host, "")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +66,7 @@ func (a *account) deploy(t *testing.T, app component.App, id string) component.D
 	if err != nil {
 		t.Fatal(err)
 	}
-	arn, err := elb.New(a.config, quiet{}).EnsureGroup(t.Context(), elb.Group{
+	arn, err := elb.New(a.config, plugintest.Quiet{}).EnsureGroup(t.Context(), elb.Group{
 		App: app, ID: id, Sequence: 1, Type: types.TargetTypeEnumIp, VPC: network.VPC, Port: 3000,
 	})
 	if err != nil {

@@ -3,7 +3,6 @@
 package awsec2_test
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,17 +32,6 @@ service_port      = 8080
 plaintext_secrets = true
 `
 
-// quiet shows nothing.
-type quiet struct{}
-
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, nothing{})
-}
-
-type nothing struct{ component.Step }
-
-func (nothing) Update(string, ...any) {}
-
 // account is an AWS account, as its owner sees it.
 type account struct {
 	ec2     *ec2.Client
@@ -54,7 +42,7 @@ type account struct {
 
 func newAccount(t *testing.T, moto *servers.MotoServer) *account {
 	t.Helper()
-	host := component.Host{Progress: quiet{}, HTTP: &http.Client{Transport: &http.Transport{}}, Getenv: moto.Getenv, Mask: func(secret.Text) {}}
+	host := component.Host{Progress: plugintest.Quiet{}, HTTP: &http.Client{Transport: &http.Transport{}}, Getenv: moto.Getenv, Mask: func(secret.Text) {}}
 	session, err := aws.Open(host, "")
 	if err != nil {
 		t.Fatal(err)
@@ -131,7 +119,7 @@ func TestUserData(t *testing.T) {
 	t.Parallel()
 	moto := servers.Moto(t)
 	a := newAccount(t, moto)
-	p := open(t, component.Host{Progress: quiet{}, HTTP: a.http, Getenv: moto.Getenv}, settings+`
+	p := open(t, component.Host{Progress: plugintest.Quiet{}, HTTP: a.http, Getenv: moto.Getenv}, settings+`
 		key = "operators"
 		count {
 			min = 1

@@ -3,7 +3,6 @@
 package awsecs
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/artifact"
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/diag"
+	"github.com/deploy-action/deploy-action/internal/testkit/plugintest"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
 
@@ -54,20 +54,9 @@ func (s *shop) open() component.Platform[artifact.Image, Deployment] {
 
 func openOn(t *testing.T, a *account, c Config) component.Platform[artifact.Image, Deployment] {
 	h := a.host()
-	h.Progress = quiet{}
+	h.Progress = plugintest.Quiet{}
 	return must(quick.open(h, c))(t)
 }
-
-// quiet shows nothing.
-type quiet struct{}
-
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, nothing{})
-}
-
-type nothing struct{ component.Step }
-
-func (nothing) Update(string, ...any) {}
 
 func (s *shop) request(id string, sequence int, letter byte) component.DeployRequest[artifact.Image] {
 	return component.DeployRequest[artifact.Image]{
@@ -103,7 +92,7 @@ func (s *shop) target(id string, d Deployment) component.Target[Deployment] {
 
 // TestExistingService leads the life of a service that is somebody else's.
 func TestExistingService(t *testing.T) {
-	moto := servers.Moto(t, "MOTO_ECS_SERVICE_RUNNING=1")
+	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	for name, test := range map[string]func(*testing.T, *shop){
 		"life": lifeOfAService, "killed": killedBetween, "others' revisions": othersRevisions,
 		"controllers": refusedControllers, "rolled back": rolledBack,

@@ -69,7 +69,7 @@ func (a *account) starting(state string) {
 }
 
 func TestFailingDeploys(t *testing.T) {
-	moto := servers.Moto(t, "MOTO_ECS_SERVICE_RUNNING=1")
+	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	app := component.App{Project: "acme", Name: "web", Workspace: "default"}
 	in := component.DeployInput{App: app, ID: "web-1", Sequence: 1}
 	cases := map[string]struct {
@@ -133,7 +133,7 @@ func TestFailingDeploys(t *testing.T) {
 
 // TestLogs reads what two tasks wrote, and how one of them ended.
 func TestLogs(t *testing.T) {
-	moto := servers.Moto(t, "MOTO_ECS_SERVICE_RUNNING=1")
+	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	a := newAccount(t, moto)
 	p := openOn(t, a, Config{Memory: 512, DisableALB: true})
 	app := component.App{Project: "acme", Name: "web", Workspace: "default"}

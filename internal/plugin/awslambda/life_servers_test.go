@@ -29,7 +29,7 @@ var app = component.App{Project: "shop", Name: "web", Workspace: "default"}
 // TestLives shares one server, which is slow to start.
 func TestLives(t *testing.T) {
 	t.Parallel()
-	moto := servers.Moto(t)
+	moto := servers.Moto(t, servers.ManagedPolicies)
 	for name, run := range map[string]func(*testing.T, *account, *bridge){
 		"calls":               countsCalls,
 		"other function":      otherFunction,

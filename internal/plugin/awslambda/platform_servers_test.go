@@ -17,7 +17,7 @@ var secondImage = artifact.Image{Repository: repository, Digest: "sha256:f" + di
 // TestContract runs images, with all that a deployment can have.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	moto := servers.Moto(t)
+	moto := servers.Moto(t, servers.ManagedPolicies)
 	plugintest.Platform(t, plugintest.PlatformCase{
 		Plugin: Plugin, RealTime: true, Sample: 3,
 		New: func(t *testing.T, _ *plugintest.Calls) plugintest.World {

@@ -1,10 +1,8 @@
 package golang_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,23 +17,14 @@ import (
 	"github.com/deploy-action/deploy-action/internal/diag"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/plugin/golang"
+	"github.com/deploy-action/deploy-action/internal/testkit/plugintest"
 )
-
-// quiet is progress that nobody watches.
-type quiet struct{}
-
-// Step implements [component.Progress].
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, quiet{})
-}
-func (quiet) Update(string, ...any) {}
-func (quiet) Output() io.Writer     { return io.Discard }
 
 // open opens the builder with a PATH.
 func open(t *testing.T, c golang.BuilderConfig, path string) (component.AnyBuilder, error) {
 	t.Helper()
 	host := component.Host{
-		Progress: quiet{}, HTTP: http.DefaultClient, TempDir: t.TempDir(), CacheDir: t.TempDir(), Environ: os.Environ,
+		Progress: plugintest.Quiet{}, HTTP: http.DefaultClient, TempDir: t.TempDir(), CacheDir: t.TempDir(), Environ: os.Environ,
 		Getenv: func(name string) string { return map[string]string{"PATH": path}[name] },
 	}
 	builder, _, err := golang.Plugin.Builder.Open(host, func(into any) hcl.Diagnostics {

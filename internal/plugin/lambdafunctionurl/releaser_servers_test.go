@@ -31,7 +31,7 @@ func (v version) Function() (arn, version string) { return v.ARN, v.Version }
 // TestReleases shares one server, which is slow to start.
 func TestReleases(t *testing.T) {
 	t.Parallel()
-	moto := servers.Moto(t)
+	moto := servers.Moto(t, servers.ManagedPolicies)
 	role := newAccount(t, moto).makeRole()
 	t.Run("contract", func(t *testing.T) { contract(t, moto, role) })
 	for name, run := range map[string]func(*testing.T, *account){

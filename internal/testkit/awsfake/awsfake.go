@@ -24,6 +24,7 @@ import (
 	"github.com/deploy-action/deploy-action/internal/component"
 	"github.com/deploy-action/deploy-action/internal/oci"
 	"github.com/deploy-action/deploy-action/internal/secret"
+	"github.com/deploy-action/deploy-action/internal/testkit/plugintest"
 	"github.com/deploy-action/deploy-action/internal/testkit/servers"
 )
 
@@ -48,24 +49,10 @@ func Getenv(name string) string {
 // Host is the host of an operation.
 func Host(getenv func(string) string, transport http.RoundTripper) component.Host {
 	return component.Host{
-		Progress: quiet{}, HTTP: &http.Client{Transport: transport}, Getenv: getenv,
+		Progress: plugintest.Quiet{}, HTTP: &http.Client{Transport: transport}, Getenv: getenv,
 		Environ: func() []string { return nil }, Mask: func(secret.Text) {},
 	}
 }
-
-// quiet shows nothing.
-type quiet struct{}
-
-// Step implements [component.Progress].
-func (quiet) Step(ctx context.Context, _ string, fn func(context.Context, component.Step) error) error {
-	return fn(ctx, quiet{})
-}
-
-// Update implements [component.Step].
-func (quiet) Update(string, ...any) {}
-
-// Output implements [component.Step].
-func (quiet) Output() io.Writer { return io.Discard }
 
 // RoundTrip is a function as an [http.RoundTripper].
 type RoundTrip func(*http.Request) (*http.Response, error)

@@ -21,6 +21,10 @@ type MotoServer struct {
 	URL string // as in AWS_ENDPOINT_URL
 }
 
+// ManagedPolicies is a setting of [Moto] with which it has the policies of AWS
+// itself. Resetting it takes seconds then.
+const ManagedPolicies = "MOTO_IAM_LOAD_MANAGED_POLICIES=true"
+
 // Moto starts an AWS without anything but the default VPC, for the length of the
 // test. Settings are variables of its environment, such as
 // MOTO_ECS_SERVICE_RUNNING=1.
@@ -32,7 +36,7 @@ func Moto(t *testing.T, settings ...string) *MotoServer {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(motoServer(t), "-H", "127.0.0.1", "-p", port)
-	cmd.Env = append(os.Environ(), "MOTO_ACM_VALIDATION_WAIT=1", "MOTO_IAM_LOAD_MANAGED_POLICIES=true")
+	cmd.Env = append(os.Environ(), "MOTO_ACM_VALIDATION_WAIT=1")
 	cmd.Env = append(cmd.Env, settings...)
 	server := start(t, cmd)
 	address := "http://" + host
