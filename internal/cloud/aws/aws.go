@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/deploy-action/deploy-action/internal/component"
@@ -80,6 +81,7 @@ const attempts = 10
 
 func (s *Session) load(ctx context.Context) (sdk.Config, error) {
 	options := []func(*config.LoadOptions) error{
+		config.WithLogger(logging.Nop{}), // it writes to the process's own streams
 		config.WithRegion(s.region), config.WithSharedConfigProfile(s.host.Getenv("AWS_PROFILE")),
 	}
 	if file := s.host.Getenv("AWS_SHARED_CREDENTIALS_FILE"); file != "" {

@@ -54,11 +54,14 @@ var (
 	deniedAction   = regexp.MustCompile(`(?:(\S+) )?is not authorized to perform:? (\S+?)(?: on resource:? (\S+))?(?: |$|\.$)`)
 )
 
-// explain makes a [diag.Problem] of an error of a call. What is one already,
-// or is the end of a context, stays.
+// explain makes a [diag.Problem] of an error of a call. The end of a context
+// stays, and so does what signing in met, without what the SDK says around it.
 func (s *Session) explain(err error, service, operation string) error {
-	if _, ok := errors.AsType[*diag.Problem](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
+	}
+	if problem, ok := errors.AsType[*diag.Problem](err); ok {
+		return &refused{problem, err}
 	}
 	call := service + " " + operation
 	refusal, ok := errors.AsType[smithy.APIError](err)
