@@ -45,20 +45,20 @@ func worlds(moto *servers.MotoServer, config string) func(*testing.T, *plugintes
 func TestWorker(t *testing.T) {
 	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	plugintest.Platform(t, plugintest.PlatformCase{
-		Plugin: tried(), RealTime: true, Sample: 10, New: worlds(moto, "memory = 512\ndisable_alb = true"),
+		Plugin: tried(), RealTime: true, Sample: 30, New: worlds(moto, "memory = 512\ndisable_alb = true"),
 	})
 }
 
 func TestPlatform(t *testing.T) {
 	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	plugintest.Platform(t, plugintest.PlatformCase{
-		Plugin: tried(), RealTime: true, Sample: 10, New: worlds(moto, "memory = 512"),
+		Plugin: tried(), RealTime: true, Sample: 30, New: worlds(moto, "memory = 512"),
 	})
 }
 
 func TestReleaser(t *testing.T) {
 	moto := servers.Moto(t, servers.ManagedPolicies, "MOTO_ECS_SERVICE_RUNNING=1")
 	plugintest.Releaser(t, plugintest.ReleaserCase{
-		Plugin: tried(), RealTime: true, Sample: 10, New: worlds(moto, "memory = 512"),
+		Plugin: tried(), RealTime: true, Sample: 30, New: worlds(moto, "memory = 512"),
 	})
 }
