@@ -31,6 +31,8 @@ type run struct {
 	stage   string // the one that is running
 	result  Result
 
+	planning bool // no stage changes anything
+
 	knowsHistory bool // it was read, and may be empty
 
 	lookout *lookout         // for newer runs; nil where the verb goes over them
@@ -268,7 +270,7 @@ var changing = map[string]bool{
 // open configures a component of the operation's stage. The caller calls done
 // when the operation ends.
 func open[T any](op *operation, spec opener[T], decode component.Decode) (opened T, done func(), err error) {
-	host, done, err := op.run.Host(op.run.app, op.plugin, changing[op.run.stage])
+	host, done, err := op.run.Host(op.run.app, op.plugin, changing[op.run.stage] && !op.run.planning)
 	if err != nil {
 		return opened, nil, err
 	}

@@ -25,7 +25,7 @@ func (e *Engine) Plan(ctx context.Context, o Options) ([]Result, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope, result: Result{
+		r := &run{Engine: e, pipeline: p, options: o, scope: e.Scope, planning: true, result: Result{
 			App: p.app.Name, Workspace: p.app.Workspace, Outcome: Unchanged,
 		}}
 		if err := r.plan(ctx); err != nil {

@@ -177,6 +177,37 @@ func TestPlanChangesNothing(t *testing.T) {
 	}
 }
 
+// Only from the moment a deploy begins does anything sign in as who may change a
+// platform.
+func TestWhoSignsIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := func(run func(e *engine.Engine) error) []bool {
+		t.Helper()
+		w.changing = nil
+		if err := run(w.engine(t, file)); err != nil {
+			t.Fatal(err)
+		}
+		return slices.Compact(w.changing)
+	}
+	verbs := []struct {
+		name string
+		run  func(e *engine.Engine) error
+		want []bool
+	}{
+		{"plan", func(e *engine.Engine) error { _, err := e.Plan(t.Context(), defaults); return err }, []bool{false}},
+		{"build", func(e *engine.Engine) error { _, err := e.Build(t.Context(), defaults); return err }, []bool{false}},
+		{"up", func(e *engine.Engine) error { _, err := e.Up(t.Context(), defaults); return err }, []bool{false, true}},
+		{"status", func(e *engine.Engine) error { _, err := e.Status(t.Context(), defaults); return err }, []bool{false}},
+		{"destroy", func(e *engine.Engine) error { _, err := e.Destroy(t.Context(), defaults); return err }, []bool{true}},
+	}
+	for _, v := range verbs {
+		if diff := cmp.Diff(v.want, asked(v.run)); diff != "" {
+			t.Errorf("%s signs in as who may change (-want +got):\n%s", v.name, diff)
+		}
+	}
+}
+
 func TestStatusAsksThePlatform(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +44,7 @@ app "web" {
 // world is what the engine's tests run on: plugins that keep what they make in
 // memory, and everything that the engine told.
 type world struct {
+	changing []bool // what each host was asked for
 	mu       sync.Mutex
 	store    state.Store
 	log      []string // calls, in order
@@ -99,7 +99,10 @@ func (w *world) engine(t *testing.T, source string, plugins ...component.Plugin)
 		Project: project, Scope: scope, Workspace: cmp.Or(w.place, "default"), Plugins: named,
 		Store: w.store, UI: w, Secrets: &secret.Set{}, Origin: state.Origin{Run: w.run},
 		Host: func(_ *config.App, _ component.Plugin, changing bool) (component.Host, func(), error) {
-			return component.Host{Progress: w, TempDir: t.TempDir(), Auth: map[string]component.Auth{"changing": {Role: strconv.FormatBool(changing)}}}, func() {}, nil
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.changing = append(w.changing, changing)
+			return component.Host{Progress: w, TempDir: t.TempDir()}, func() {}, nil
 		},
 		CheckHost: func(*config.App, component.Plugin) component.Host { return component.Host{Progress: w} },
 		CheckHook: func(config.Hook) error { return nil },
